@@ -1,1 +1,22 @@
-//! ledger
+#![doc = include_str!("../README.md")]
+
+mod bundle;
+mod checkpoint;
+mod hash;
+mod note;
+mod tile;
+mod tree;
+
+pub use bundle::{BUNDLE_BYTES_MAX, BundleError, ENTRY_BYTES_MAX, decode_bundle, encode_bundle};
+pub use checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint, TrustedKeys};
+pub use hash::{EMPTY_ROOT, HASH_BYTES, Hash, leaf_hash, node_hash, root_of, tree_hash};
+pub use note::{
+    KEY_NAME_BYTES_MAX, KeyKind, NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, Note, NoteError,
+    NoteSignature, Signer, VerifiedSignature, VerifierKey, cosignature_message, is_key_name,
+    key_id, parse_signature_lines,
+};
+pub use tile::{
+    BundleId, LOG_SIZE_MAX, PathError, ResourceId, TILE_BYTES_MAX, TILE_HEIGHT, TILE_LEVELS,
+    TILE_WIDTH, TileError, TileId, TileSource,
+};
+pub use tree::{Builder, TileWrite, Tree, TreeError};
