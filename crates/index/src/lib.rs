@@ -1,1 +1,34 @@
-//! index
+//! The index: what people filter, sort and sum by, projected from the journal. This crate holds
+//! the query model, the traits that a backend implements and (feature `testing`) the contract
+//! suite that every backend passes. It knows no SQL, no journal and no keys.
+//!
+//! The index is a view: it can be dropped and built again from the journal at any time.
+
+mod cursor;
+mod error;
+mod filter;
+mod histogram;
+mod join;
+mod metrics;
+mod money;
+mod page;
+mod record;
+mod rows;
+mod store;
+mod text;
+
+pub use cursor::{Cursor, CursorError};
+pub use error::{Error, Result};
+pub use filter::{DecisionFilter, EventFilter, FilterError, SessionFilter, Sort, StatusFilter};
+pub use histogram::Histogram;
+pub use join::{Fold, write_event_data};
+pub use metrics::{Dimension, Group, Interval, Measures, Metrics, MetricsQuery, Point, Tally};
+pub use money::{Money, MoneyError};
+pub use page::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, Page, PageKey};
+pub use record::ProjectedRecord;
+pub use rows::{
+    DecisionPage, EventPage, EventRow, Events, Found, RecordPointer, Session, SessionPage,
+    SqlLimits, SqlResult, Status,
+};
+pub use store::{IndexReader, IndexWriter};
+pub use text::{SearchTerm, search_terms, write_terms};
