@@ -1,1 +1,23 @@
-//! wire
+#![doc = include_str!("../README.md")]
+
+mod format;
+mod gate;
+mod inject;
+mod json;
+mod parts;
+mod preview;
+mod prices;
+mod prompt;
+mod request;
+mod response;
+mod route;
+mod sse;
+mod usage;
+
+pub use format::{ErrorStyle, Format};
+pub use gate::EventGate;
+pub use inject::inject_usage;
+pub use prices::{Cost, CostState, Prices, PricesError};
+pub use request::{BodyError, RequestFacts, read_request};
+pub use response::{ResponseFacts, ResponseReader};
+pub use route::{Route, route};
