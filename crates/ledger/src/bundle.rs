@@ -1,6 +1,6 @@
 //! c2sp.org/tlog-tiles, "Log entries": bundles of up to 256 entries.
 
-use crate::tile::TILE_WIDTH;
+use crate::tile::{BundleId, TILE_WIDTH};
 
 /// Bytes that one entry may have: its length is a big-endian u16.
 pub const ENTRY_BYTES_MAX: usize = u16::MAX as usize;
@@ -8,7 +8,7 @@ pub const ENTRY_BYTES_MAX: usize = u16::MAX as usize;
 pub const BUNDLE_BYTES_MAX: usize = TILE_WIDTH as usize * (2 + ENTRY_BYTES_MAX);
 
 /// A bundle that cannot be written or read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BundleError {
     /// One entry is longer than its length prefix can say.
@@ -36,6 +36,44 @@ pub enum BundleError {
         /// What the bytes hold (at least).
         found: usize,
     },
+    /// The source has no such bundle.
+    #[error("{0} is missing: get it from the log or from a copy")]
+    Missing(BundleId),
+    /// The source could not read it.
+    #[error("{bundle} cannot be read ({reason}): check the store and its permissions")]
+    Read {
+        /// Which bundle.
+        bundle: BundleId,
+        /// What the store said.
+        reason: String,
+    },
+}
+
+/// Where entry bundles are read from.
+pub trait BundleSource {
+    /// The bytes of one bundle. A source that dropped a partial bundle answers
+    /// [`BundleError::Missing`]; readers here then ask for the full one.
+    fn bundle(&self, bundle: BundleId) -> Result<Vec<u8>, BundleError>;
+}
+
+impl<S: BundleSource + ?Sized> BundleSource for &S {
+    fn bundle(&self, bundle: BundleId) -> Result<Vec<u8>, BundleError> {
+        (**self).bundle(bundle)
+    }
+}
+
+/// Reads a bundle, or the full one if the partial one is gone; yields its width, too.
+pub(crate) fn read_bundle<S: BundleSource + ?Sized>(
+    source: &S,
+    bundle: BundleId,
+) -> Result<(Vec<u8>, u16), BundleError> {
+    match source.bundle(bundle) {
+        Err(BundleError::Missing(_)) if bundle.is_partial() => {
+            let bytes = source.bundle(bundle.full()).map_err(|_| BundleError::Missing(bundle))?;
+            Ok((bytes, TILE_WIDTH))
+        }
+        other => Ok((other?, bundle.width())),
+    }
 }
 
 /// Writes entries in their order as one bundle.
@@ -65,10 +103,10 @@ pub fn decode_bundle(bytes: &[u8], width: u16) -> Result<Vec<&[u8]>, BundleError
         if entries.len() == usize::from(width) {
             return Err(BundleError::Width { expected: width, found: entries.len() + 1 });
         }
-        let truncated = BundleError::Truncated { entry: entries.len() };
-        let (length, after) = rest.split_first_chunk::<2>().ok_or(truncated)?;
+        let truncated = || BundleError::Truncated { entry: entries.len() };
+        let (length, after) = rest.split_first_chunk::<2>().ok_or_else(truncated)?;
         let length = usize::from(u16::from_be_bytes(*length));
-        let (entry, after) = after.split_at_checked(length).ok_or(truncated)?;
+        let (entry, after) = after.split_at_checked(length).ok_or_else(truncated)?;
         entries.push(entry);
         rest = after;
     }

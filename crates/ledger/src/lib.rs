@@ -2,12 +2,18 @@
 
 mod bundle;
 mod checkpoint;
+mod fault;
 mod hash;
 mod note;
+mod proof;
 mod tile;
+mod tlog_proof;
 mod tree;
+mod verify;
 
-pub use bundle::{BUNDLE_BYTES_MAX, BundleError, ENTRY_BYTES_MAX, decode_bundle, encode_bundle};
+pub use bundle::{
+    BUNDLE_BYTES_MAX, BundleError, BundleSource, ENTRY_BYTES_MAX, decode_bundle, encode_bundle,
+};
 pub use checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint, TrustedKeys};
 pub use hash::{EMPTY_ROOT, HASH_BYTES, Hash, leaf_hash, node_hash, root_of, tree_hash};
 pub use note::{
@@ -20,3 +26,11 @@ pub use tile::{
     TILE_WIDTH, TileError, TileId, TileSource,
 };
 pub use tree::{Builder, TileWrite, Tree, TreeError};
+
+pub use fault::Fault;
+pub use proof::{
+    PROOF_HASHES_MAX, ProofError, Prover, consistency_proof, inclusion_proof, verify_consistency,
+    verify_inclusion,
+};
+pub use tlog_proof::{EXTRA_BYTES_MAX, Proven, TLOG_PROOF_BYTES_MAX, TlogProof, TlogProofError};
+pub use verify::{FAULTS_MAX, LogVerifier, Report, Retained, verify_log};

@@ -137,6 +137,17 @@ pub(crate) fn perfect_root(bytes: &[u8]) -> Hash {
     nodes[0]
 }
 
+// === impl TileError ===
+
+impl TileError {
+    /// Which tile it is about.
+    pub fn tile(&self) -> TileId {
+        match self {
+            Self::Missing(tile) | Self::Read { tile, .. } | Self::Length { tile, .. } => *tile,
+        }
+    }
+}
+
 // === impl TileId ===
 
 impl TileId {
