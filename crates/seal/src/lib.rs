@@ -1,1 +1,22 @@
-//! seal
+#![doc = include_str!("../README.md")]
+
+mod codec;
+mod error;
+mod kdf;
+mod key_file;
+mod provider;
+mod record_key;
+mod ring;
+mod signing;
+mod store;
+mod subject;
+mod writer;
+
+pub use codec::{Codec, PIECE_BYTES_MAX};
+pub use error::{Error, Result};
+pub use kdf::random16;
+pub use provider::{KeyProvider, LocalKeyFile};
+pub use record_key::{COMMITMENT_BYTES, NONCE_BYTES, RecordKey, SEALED_OVERHEAD_BYTES, aad};
+pub use ring::{KeyRing, KeyRingOptions, KeyRingStats};
+pub use signing::SigningKey;
+pub use subject::{KeyClass, KeyId, SubjectKey};

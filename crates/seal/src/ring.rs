@@ -1,0 +1,223 @@
+//! The key store as callers see it.
+
+use crate::store::{Lookup, Store};
+use crate::writer::{self, Command, Create};
+use crate::{Error, KeyClass, KeyId, KeyProvider, Result, SubjectKey};
+use aws_lc_rs::hmac;
+use quick_cache::sync::Cache;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
+
+/// Creations that may wait; more callers wait for room.
+const QUEUE_KEYS_MAX: usize = 4096;
+
+/// How to open a [`KeyRing`].
+#[derive(Debug, Clone, Copy)]
+pub struct KeyRingOptions {
+    /// Unwrapped keys kept in memory at most.
+    pub cache_keys_max: usize,
+}
+
+impl Default for KeyRingOptions {
+    fn default() -> Self {
+        Self { cache_keys_max: 65_536 }
+    }
+}
+
+/// Figures since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyRingStats {
+    /// Keys created.
+    pub created: u64,
+    /// Transactions that created or looked for keys.
+    pub transactions: u64,
+}
+
+/// Subject keys: found, or created durably, by class and name; found by id for reading.
+pub struct KeyRing {
+    shared: Arc<Shared>,
+    commands: Option<mpsc::Sender<Command>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the callers and the store's thread share.
+pub(crate) struct Shared {
+    pub provider: Arc<dyn KeyProvider>,
+    pub created: AtomicU64,
+    pub transactions: AtomicU64,
+    names: hmac::Key,
+    by_name: Cache<Lookup, Arc<SubjectKey>>,
+    by_id: Cache<KeyId, Arc<SubjectKey>>,
+    reader: Mutex<Store>,
+}
+
+impl KeyRing {
+    /// Opens the store for reading and creating keys; makes it where there is none.
+    ///
+    /// # Errors
+    /// [`Error::WrongKek`] where the provider is not the store's, [`Error::NewerFormat`], or what
+    /// the file system says.
+    pub fn open(
+        path: &Path,
+        provider: Arc<dyn KeyProvider>,
+        options: KeyRingOptions,
+    ) -> Result<Self> {
+        let store = Store::open(path, provider.check()?)?;
+        let shared = Arc::new(Shared::new(path, provider, options)?);
+        let (commands, mut receiver) = mpsc::channel(QUEUE_KEYS_MAX);
+        let theirs = shared.clone();
+        let thread = std::thread::Builder::new()
+            .name("subject-keys".to_owned())
+            .spawn(move || writer::run(&store, &theirs, &mut receiver))
+            .map_err(|error| Error::io(path, &error))?;
+        Ok(Self { shared, commands: Some(commands), thread: Some(thread) })
+    }
+
+    /// Opens the store for reading only, beside a running server or without one.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and where there is no store.
+    pub fn open_read_only(path: &Path, provider: Arc<dyn KeyProvider>) -> Result<Self> {
+        let shared = Arc::new(Shared::new(path, provider, KeyRingOptions::default())?);
+        Ok(Self { shared, commands: None, thread: None })
+    }
+
+    /// The key, where it is in memory.
+    pub fn cached(&self, class: KeyClass, name: &str) -> Option<Arc<SubjectKey>> {
+        self.shared.by_name.get(&self.shared.lookup(class, name))
+    }
+
+    /// The key, created where there is none. It is durable when this returns.
+    ///
+    /// # Errors
+    /// Where it could not be made durable; nothing may be sealed then.
+    pub async fn get_or_create(&self, class: KeyClass, name: &str) -> Result<Arc<SubjectKey>> {
+        let lookup = self.shared.lookup(class, name);
+        if let Some(key) = self.shared.by_name.get(&lookup) {
+            return Ok(key);
+        }
+        let commands = self.commands.as_ref().ok_or(Error::ReadOnly)?;
+        let (reply, answer) = oneshot::channel();
+        commands.send(Command::Create(Create { class, lookup, reply })).await?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// The key of a name, where it has one. Never creates.
+    ///
+    /// # Errors
+    /// Where the store or the provider fails.
+    pub fn find(&self, class: KeyClass, name: &str) -> Result<Option<Arc<SubjectKey>>> {
+        let lookup = self.shared.lookup(class, name);
+        if let Some(key) = self.shared.by_name.get(&lookup) {
+            return Ok(Some(key));
+        }
+        let reader = self.shared.lock_reader();
+        let Some(row) = reader.by_lookup(&lookup)? else { return Ok(None) };
+        let key = self.shared.unwrap(row.id, &row.wrapped)?;
+        self.shared.remember(Some(lookup), &key);
+        Ok(Some(key))
+    }
+
+    /// The key with this id.
+    ///
+    /// # Errors
+    /// [`Error::Erased`], [`Error::Unknown`], or what the store or the provider says.
+    pub fn by_id(&self, id: KeyId) -> Result<Arc<SubjectKey>> {
+        if let Some(key) = self.shared.by_id.get(&id) {
+            return Ok(key);
+        }
+        let reader = self.shared.lock_reader();
+        let key = self.shared.unwrap(id, &reader.by_id(id)?)?;
+        self.shared.remember(None, &key);
+        Ok(key)
+    }
+
+    /// Destroys the key of a name and leaves a tombstone, in one transaction; gives its id, or
+    /// none where the name has no key. Copies of the store are the caller's concern.
+    ///
+    /// # Errors
+    /// Where it is not certain that nothing is left on disk: call again then.
+    pub async fn erase(&self, class: KeyClass, name: &str) -> Result<Option<KeyId>> {
+        let commands = self.commands.as_ref().ok_or(Error::ReadOnly)?;
+        let (reply, answer) = oneshot::channel();
+        commands.send(Command::Erase(self.shared.lookup(class, name), reply)).await?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Figures since the start.
+    pub fn stats(&self) -> KeyRingStats {
+        KeyRingStats {
+            created: self.shared.created.load(Ordering::Relaxed),
+            transactions: self.shared.transactions.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Drop for KeyRing {
+    fn drop(&mut self) {
+        self.commands = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was already seen by whoever waited for an answer.
+            let _joined = thread.join();
+        }
+    }
+}
+
+impl std::fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyRing").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn new(path: &Path, provider: Arc<dyn KeyProvider>, options: KeyRingOptions) -> Result<Self> {
+        let reader = Store::open_read_only(path, provider.check()?)?;
+        let names = hmac::Key::new(hmac::HMAC_SHA256, provider.name_key()?.as_ref());
+        Ok(Self {
+            provider,
+            created: AtomicU64::new(0),
+            transactions: AtomicU64::new(0),
+            names,
+            by_name: Cache::new(options.cache_keys_max),
+            by_id: Cache::new(options.cache_keys_max),
+            reader: Mutex::new(reader),
+        })
+    }
+
+    fn lookup(&self, class: KeyClass, name: &str) -> Lookup {
+        let mut context = hmac::Context::with_key(&self.names);
+        context.update(&[class.number(), 0]);
+        context.update(name.as_bytes());
+        let mut lookup = [0; 32];
+        lookup.copy_from_slice(context.sign().as_ref());
+        lookup
+    }
+
+    pub(crate) fn lock_reader(&self) -> MutexGuard<'_, Store> {
+        // Reading leaves nothing half done, so a panic elsewhere is no reason to stop.
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn unwrap(&self, id: KeyId, wrapped: &[u8]) -> Result<Arc<SubjectKey>> {
+        let secret = self.provider.unwrap(id.as_bytes(), wrapped).map_err(|error| match error {
+            Error::Tampered => Error::DamagedKey { id },
+            other => other,
+        })?;
+        Ok(Arc::new(SubjectKey::new(id, secret)))
+    }
+
+    pub(crate) fn remember(&self, lookup: Option<Lookup>, key: &Arc<SubjectKey>) {
+        if let Some(lookup) = lookup {
+            self.by_name.insert(lookup, key.clone());
+        }
+        self.by_id.insert(key.id(), key.clone());
+    }
+
+    pub(crate) fn forget(&self, lookup: &Lookup, id: KeyId) {
+        self.by_name.remove(lookup);
+        self.by_id.remove(&id);
+    }
+}
