@@ -1,7 +1,7 @@
 //! Messages and their parts, of every format: what a person would read of them.
 
 use crate::json::{Kind, Result, Scan, Text};
-use crate::preview::{NAME_CHARS_MAX, Preview};
+use crate::preview::{NAME_CHARS_MAX, Preview, RESULT_MARK};
 
 /// Deepest nesting of content in content (results of tools hold parts again).
 const NESTING_MAX: u8 = 4;
@@ -84,10 +84,10 @@ fn fields<'a>(scan: &mut Scan<'a>, part: &mut Part<'a>) -> Result<()> {
             b"inlineData" | b"inline_data" | b"fileData" | b"file_data" => {
                 part.medium = part.medium.or(Some("file"));
             }
-            b"image" => part.medium = Some("image"),
-            b"document" => part.medium = Some("document"),
-            b"video" => part.medium = Some("video"),
-            b"audio" => part.medium = Some("audio"),
+            b"image" if scan.kind() == Kind::Object => part.medium = Some("image"),
+            b"document" if scan.kind() == Kind::Object => part.medium = Some("document"),
+            b"video" if scan.kind() == Kind::Object => part.medium = Some("video"),
+            b"audio" if scan.kind() == Kind::Object => part.medium = Some("audio"),
             _ => {}
         }
         Ok(())
@@ -162,9 +162,9 @@ fn body(part: &Part<'_>, out: &mut Preview, nesting: u8) -> Result<()> {
 /// A result of a tool: marked, and no words of a person.
 fn result(inner: Option<&[u8]>, out: &mut Preview, nesting: u8) -> Result<()> {
     let spoken = out.spoken;
-    out.push_mark("tool result");
+    out.new_line();
+    out.push(RESULT_MARK);
     if let Some(inner) = inner {
-        out.push(" ");
         let scan = &mut Scan::new(inner);
         if let Kind::String = scan.kind() {
             if let Some(text) = scan.text()? {

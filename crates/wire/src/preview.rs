@@ -7,12 +7,17 @@ const CALLS_MAX: usize = 128;
 /// Longest name of a tool, model or the like that is kept.
 pub(crate) const NAME_CHARS_MAX: usize = 256;
 
+/// What stands before the result of a tool.
+pub(crate) const RESULT_MARK: &str = "[tool result] ";
+
 /// Collects up to a number of characters, and names of called tools.
 #[derive(Debug)]
 pub(crate) struct Preview {
     text: String,
     left: usize,
     calls: Vec<String>,
+    /// Whether something did not fit.
+    pub(crate) cut: bool,
     /// Whether there was text that is not the result of a tool.
     pub(crate) spoken: bool,
 }
@@ -21,12 +26,14 @@ pub(crate) struct Preview {
 
 impl Preview {
     pub(crate) fn new(chars_max: usize) -> Self {
-        Self { text: String::new(), left: chars_max, calls: Vec::new(), spoken: false }
+        Self { text: String::new(), left: chars_max, calls: Vec::new(), cut: false, spoken: false }
     }
 
     /// Adds text as it is.
     pub(crate) fn push(&mut self, piece: &str) {
+        let piece = if self.text.is_empty() { piece.trim_start() } else { piece };
         if self.left == 0 {
+            self.cut |= !piece.is_empty();
             return;
         }
         if piece.len() <= self.left {
@@ -35,6 +42,7 @@ impl Preview {
             return;
         }
         let cut = piece.char_indices().nth(self.left).map_or(piece.len(), |(at, _)| at);
+        self.cut |= cut < piece.len();
         let fits = piece.get(..cut).unwrap_or_default();
         self.left -= fits.chars().count();
         self.text.push_str(fits);
@@ -42,13 +50,14 @@ impl Preview {
 
     /// Adds a JSON string.
     pub(crate) fn push_text(&mut self, text: Text<'_>) {
-        if self.left == 0 || text.is_empty() {
+        if text.is_empty() {
             return;
         }
         self.spoken = true;
-        text.decode(self.left, |piece| {
+        // One character more than fits, to know that something was cut.
+        text.decode(self.left.saturating_add(1), |piece| {
             self.push(piece);
-            self.left > 0
+            !self.cut
         });
     }
 
@@ -82,9 +91,10 @@ impl Preview {
         self.calls.push(name.to_owned());
     }
 
-    /// Starts a line, unless at the start of one.
+    /// Starts a line, unless at the start of one or behind a mark's blank.
     pub(crate) fn new_line(&mut self) {
-        if !self.text.is_empty() && !self.text.ends_with('\n') {
+        let inside = !self.text.is_empty() && !self.text.ends_with('\n');
+        if inside && !self.text.ends_with(RESULT_MARK) {
             self.push("\n");
         }
     }

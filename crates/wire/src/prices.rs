@@ -161,7 +161,7 @@ fn unknown(state: CostState) -> Cost {
     Cost { state, usd: None }
 }
 
-/// The name without what makes it one version: a place, a path, a date, `-latest`.
+/// The name without what makes it one version: a place, a path, a date, a number, `-latest`.
 fn undated(name: &str) -> Option<&str> {
     for prefix in ["models/", "us.", "eu.", "apac.", "global.", "us-gov.", "jp.", "au."] {
         if let Some(rest) = name.strip_prefix(prefix) {
@@ -176,8 +176,8 @@ fn undated(name: &str) -> Option<&str> {
     };
     // Google dates with @, others with -.
     if let Some((rest, date)) = name.rsplit_once(['-', '@'])
-        && digits(date, 8)
-        && date.starts_with("20")
+        && ((digits(date, 8) && date.starts_with("20"))
+            || (digits(date, 3) && date.starts_with('0')))
     {
         return Some(rest);
     }

@@ -2,10 +2,12 @@
 
 use crate::json::Scan;
 use crate::parts;
-use crate::preview::Preview;
+use crate::preview::{Preview, RESULT_MARK};
 
 /// How many of the newest messages are looked at.
 const MESSAGES_MAX: usize = 32;
+/// What a line has beside role and text: `: `, its end, and `…` where it is cut.
+const AROUND_CHARS: usize = 4;
 
 /// A prompt as spans of the body: instructions and the newest messages.
 pub(crate) struct Prompt<'a> {
@@ -111,7 +113,7 @@ impl<'a> Prompt<'a> {
 
 /// A message within `left` characters, its role counted; and whether it has words.
 fn render(role: String, span: &[u8], left: usize) -> (Option<Line>, bool) {
-    let head = role.chars().count() + 3;
+    let head = role.chars().count() + AROUND_CHARS;
     if left <= head {
         return (None, false);
     }
@@ -119,14 +121,19 @@ fn render(role: String, span: &[u8], left: usize) -> (Option<Line>, bool) {
     if parts::content(&mut Scan::new(span), &mut out).is_err() {
         return (None, false);
     }
-    let spoken = out.spoken;
-    let text = out.finish().0;
-    (text.map(|text| Line { role, text }), spoken)
+    let (spoken, cut) = (out.spoken, out.cut);
+    let text = out.finish().0.map(|text| if cut { text + "…" } else { text });
+    let line = text.map(|text| {
+        // Some formats hand the results of tools back as the user.
+        let from_tool = !spoken && text.starts_with(RESULT_MARK);
+        Line { role: if from_tool { "tool".to_owned() } else { role }, text }
+    });
+    (line, spoken)
 }
 
 fn keep(lines: &mut [Option<Line>], at: usize, line: Option<Line>, left: &mut usize) {
     if let Some(line) = &line {
-        let used = line.role.chars().count() + 3 + line.text.chars().count();
+        let used = line.role.chars().count() + AROUND_CHARS + line.text.chars().count();
         *left = left.saturating_sub(used);
     }
     if let Some(place) = lines.get_mut(at) {
