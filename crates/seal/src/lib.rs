@@ -17,6 +17,6 @@ pub use error::{Error, Result};
 pub use kdf::random16;
 pub use provider::{KeyProvider, LocalKeyFile};
 pub use record_key::{COMMITMENT_BYTES, NONCE_BYTES, RecordKey, SEALED_OVERHEAD_BYTES, aad};
-pub use ring::{KeyRing, KeyRingOptions, KeyRingStats};
+pub use ring::{KeyRing, Options, Stats};
 pub use signing::SigningKey;
 pub use subject::{KeyClass, KeyId, SubjectKey};

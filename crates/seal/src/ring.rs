@@ -16,12 +16,12 @@ const QUEUE_KEYS_MAX: usize = 4096;
 
 /// How to open a [`KeyRing`].
 #[derive(Debug, Clone, Copy)]
-pub struct KeyRingOptions {
+pub struct Options {
     /// Unwrapped keys kept in memory at most.
     pub cache_keys_max: usize,
 }
 
-impl Default for KeyRingOptions {
+impl Default for Options {
     fn default() -> Self {
         Self { cache_keys_max: 65_536 }
     }
@@ -29,7 +29,7 @@ impl Default for KeyRingOptions {
 
 /// Figures since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyRingStats {
+pub struct Stats {
     /// Keys created.
     pub created: u64,
     /// Transactions that created or looked for keys.
@@ -63,7 +63,7 @@ impl KeyRing {
     pub fn open(
         path: &Path,
         provider: Arc<dyn KeyProvider>,
-        options: KeyRingOptions,
+        options: Options,
     ) -> Result<Self> {
         let store = Store::open(path, provider.check()?)?;
         let shared = Arc::new(Shared::new(path, provider, options)?);
@@ -81,7 +81,7 @@ impl KeyRing {
     /// # Errors
     /// As [`open`](Self::open), and where there is no store.
     pub fn open_read_only(path: &Path, provider: Arc<dyn KeyProvider>) -> Result<Self> {
-        let shared = Arc::new(Shared::new(path, provider, KeyRingOptions::default())?);
+        let shared = Arc::new(Shared::new(path, provider, Options::default())?);
         Ok(Self { shared, commands: None, thread: None })
     }
 
@@ -148,8 +148,8 @@ impl KeyRing {
     }
 
     /// Figures since the start.
-    pub fn stats(&self) -> KeyRingStats {
-        KeyRingStats {
+    pub fn stats(&self) -> Stats {
+        Stats {
             created: self.shared.created.load(Ordering::Relaxed),
             transactions: self.shared.transactions.load(Ordering::Relaxed),
         }
@@ -173,7 +173,7 @@ impl std::fmt::Debug for KeyRing {
 }
 
 impl Shared {
-    fn new(path: &Path, provider: Arc<dyn KeyProvider>, options: KeyRingOptions) -> Result<Self> {
+    fn new(path: &Path, provider: Arc<dyn KeyProvider>, options: Options) -> Result<Self> {
         let reader = Store::open_read_only(path, provider.check()?)?;
         let names = hmac::Key::new(hmac::HMAC_SHA256, provider.name_key()?.as_ref());
         Ok(Self {

@@ -1,14 +1,14 @@
 //! The key store at its boundary: durability, identity, refusal.
 
 use futures_util::future::join_all;
-use seal::{Error, KeyClass, KeyId, KeyRing, KeyRingOptions, LocalKeyFile, RecordKey, SigningKey};
+use seal::{Error, KeyClass, KeyId, KeyRing, Options, LocalKeyFile, RecordKey, SigningKey};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
 fn open(dir: &Path) -> Result<KeyRing, Error> {
     let provider = LocalKeyFile::load_or_create(&dir.join("keys"))?;
-    KeyRing::open(&dir.join("subjects.db"), Arc::new(provider), KeyRingOptions::default())
+    KeyRing::open(&dir.join("subjects.db"), Arc::new(provider), Options::default())
 }
 
 fn open_read_only(dir: &Path) -> Result<KeyRing, Error> {
@@ -64,7 +64,7 @@ async fn concurrent_creations_share_transactions_and_agree() {
 async fn small_cache_still_finds_every_key() {
     let dir = tempfile::tempdir().unwrap();
     let provider = LocalKeyFile::load_or_create(&dir.path().join("keys")).unwrap();
-    let options = KeyRingOptions { cache_keys_max: 4 };
+    let options = Options { cache_keys_max: 4 };
     let ring = KeyRing::open(&dir.path().join("subjects.db"), Arc::new(provider), options).unwrap();
     let mut made = Vec::new();
     for n in 0..50 {

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use seal::{
-    Codec, Error, KeyClass, KeyRing, KeyRingOptions, LocalKeyFile, PIECE_BYTES_MAX, RecordKey,
+    Codec, Error, KeyClass, KeyRing, Options, LocalKeyFile, PIECE_BYTES_MAX, RecordKey,
     SubjectKey, aad,
 };
 use std::sync::Arc;
@@ -14,7 +14,7 @@ async fn subject_keys(names: &[&str]) -> Vec<Arc<SubjectKey>> {
     let dir = tempfile::tempdir().unwrap();
     let provider = LocalKeyFile::load_or_create(&dir.path().join("keys")).unwrap();
     let path = dir.path().join("subjects.db");
-    let ring = KeyRing::open(&path, Arc::new(provider), KeyRingOptions::default()).unwrap();
+    let ring = KeyRing::open(&path, Arc::new(provider), Options::default()).unwrap();
     let mut keys = Vec::new();
     for name in names {
         keys.push(ring.get_or_create(KeyClass::Subject, name).await.unwrap());
