@@ -1,0 +1,431 @@
+//! The committer thread: gathers what waits, writes once, syncs once, answers all.
+
+use crate::ahead::{Active, Ahead, Prepared};
+use crate::clock::RecordClock;
+use crate::disk::{DiskFile, write_full, write_zeros};
+use crate::format::{
+    APPEND_BYTES_MAX, FLAG_FIRST_OF_BATCH, FLAG_SYNCED, FrameFields, FrameKind, LEAF_BYTES_MAX,
+    SEGMENT_END_FRAME_BYTES, SEGMENT_HEADER_BYTES, SegmentEnd, SegmentHeader, Watermark,
+    encode_frame, frame_bytes,
+};
+use crate::journal::{Append, Committed, Durability};
+use crate::layout::segment_path;
+use crate::recovery::Tail;
+use crate::shared::{Progress, Shared, lock};
+use crate::stats::ClockJump;
+use crate::{Error, Position};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+/// Appends taken from the queue at once.
+const BATCH_APPENDS_MAX: usize = 4096;
+/// A batch is written when it has this size, though more may wait.
+const BATCH_BYTES_MAX: usize = 8 << 20;
+/// A buffer that one huge record made larger is given back.
+const BUFFER_BYTES_KEPT: usize = 2 * BATCH_BYTES_MAX;
+
+/// Where an appender waits.
+pub(crate) type Reply = oneshot::Sender<Result<Committed, Error>>;
+
+/// One append in the queue.
+pub(crate) struct Request {
+    pub append: Append,
+    pub reply: Reply,
+    /// Its share of the queue's memory.
+    pub permit: OwnedSemaphorePermit,
+}
+
+/// What moves forward with every frame, and back when a batch fails.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    next_seq: u64,
+    last_ts_micros: i64,
+    totals: SegmentEnd,
+}
+
+/// The committer thread's state.
+pub(crate) struct Committer {
+    shared: Arc<Shared>,
+    ahead: Arc<Ahead>,
+    durability: Durability,
+    segment_bytes: u64,
+    clock: RecordClock,
+    now_micros: i64,
+    file: Arc<dyn DiskFile>,
+    path: PathBuf,
+    /// End of what is written; the batch starts here.
+    end: Position,
+    zeroed_to: u64,
+    asked_next: bool,
+    counted: Counted,
+    /// As it was at the start of the batch.
+    before: Counted,
+    batch: Vec<u8>,
+    replies: Vec<(Reply, Committed)>,
+    leaves: u64,
+    leaf: Vec<u8>,
+    /// The segment is closed by this frame, and the next is not begun.
+    closed: Option<(u64, u32)>,
+    prepared: Option<Prepared>,
+}
+
+/// Stops the journal when the committer panics, so that nobody takes silence for health.
+struct PanicGuard<'a>(&'a Shared);
+
+// === impl Committer ===
+
+impl Committer {
+    pub fn new(
+        shared: Arc<Shared>,
+        ahead: Arc<Ahead>,
+        tail: Tail,
+        durability: Durability,
+        segment_bytes: u64,
+        clock: RecordClock,
+    ) -> Self {
+        let counted = Counted {
+            next_seq: tail.next_seq,
+            last_ts_micros: tail.last_ts_micros,
+            totals: tail.totals,
+        };
+        Self {
+            path: segment_path(&shared.dir, tail.end),
+            shared,
+            ahead,
+            durability,
+            segment_bytes,
+            clock,
+            now_micros: 0,
+            file: tail.file,
+            end: tail.end,
+            zeroed_to: tail.zeroed_to,
+            asked_next: false,
+            counted,
+            before: counted,
+            batch: Vec::new(),
+            replies: Vec::new(),
+            leaves: 0,
+            leaf: Vec::new(),
+            closed: tail.closed,
+            prepared: None,
+        }
+    }
+
+    /// The thread's life: until the journal is closed and the queue is empty.
+    pub fn run(mut self, mut queue: mpsc::Receiver<Request>) -> Result<(), Error> {
+        let shared = Arc::clone(&self.shared);
+        let _guard = PanicGuard(&shared);
+        let mut taken = Vec::new();
+        while queue.blocking_recv_many(&mut taken, BATCH_APPENDS_MAX) > 0 {
+            self.read_clock();
+            for request in taken.drain(..) {
+                self.take(request);
+            }
+            // Whoever waits for this batch was answered with its failure.
+            let _ = self.commit(false);
+            if self.batch.capacity() > BUFFER_BYTES_KEPT {
+                self.batch = Vec::new();
+            }
+        }
+        self.finish()
+    }
+
+    /// Leaves everything durable.
+    fn finish(&mut self) -> Result<(), Error> {
+        self.shared.check()?;
+        let poison = |e| self.shared.poison(e);
+        if self.shared.watermark.end() < self.end {
+            self.file.sync_data().map_err(|e| poison(Error::io("sync", &self.path, e)))?;
+            self.shared.watermark.advance(self.watermark()).map_err(poison)?;
+        }
+        self.shared.watermark.sync().map_err(poison)
+    }
+
+    fn read_clock(&mut self) {
+        let (now, jump) = self.clock.read(self.counted.next_seq);
+        self.now_micros = now;
+        if let Some(jump) = jump {
+            note_clock_jump(&self.shared, jump);
+        }
+    }
+
+    fn take(&mut self, request: Request) {
+        let Request { append, reply, permit } = request;
+        match self.stage(append) {
+            Ok(committed) => self.replies.push((reply, committed)),
+            Err(error) => {
+                self.count_refused(&error, 1);
+                let _ = reply.send(Err(error));
+            }
+        }
+        drop(permit);
+        if self.batch.len() >= BATCH_BYTES_MAX {
+            let _ = self.commit(false);
+        }
+    }
+
+    fn count_refused(&self, error: &Error, appends: u64) {
+        if matches!(error, Error::DiskFull) {
+            self.shared.counters.disk_full.fetch_add(appends, Ordering::Relaxed);
+        }
+    }
+
+    /// Puts an append's frames into the batch.
+    fn stage(&mut self, mut append: Append) -> Result<Committed, Error> {
+        self.shared.check()?;
+        let seq = self.counted.next_seq;
+        let ts_micros = self.now_micros.max(self.counted.last_ts_micros + 1);
+        let has_leaf = append.leaf.is_some();
+        self.leaf.clear();
+        if let Some(source) = &mut append.leaf {
+            source.finish(u64::from(self.end.epoch), seq, ts_micros, &mut self.leaf);
+            check_size(self.leaf.len() as u64, LEAF_BYTES_MAX as u64)?;
+        }
+        let frames: usize =
+            append.frames.iter().map(|f| frame_bytes(f.keys.len(), f.payload.len())).sum();
+        let leaf = if has_leaf { frame_bytes(0, self.leaf.len()) } else { 0 };
+        let bytes = (frames + leaf) as u64;
+        check_size(bytes, APPEND_BYTES_MAX)?;
+        self.make_room(bytes)?;
+
+        let start = self.position();
+        for frame in &append.frames {
+            self.encode(frame.kind, 0, &frame.keys, &frame.payload);
+        }
+        let at = self.position();
+        if has_leaf {
+            let leaf = std::mem::take(&mut self.leaf);
+            self.encode(FrameKind::Leaf, ts_micros, &[], &leaf);
+            self.leaf = leaf;
+            self.counted.next_seq += 1;
+            self.counted.last_ts_micros = ts_micros;
+            self.counted.totals.leaves += 1;
+            self.leaves += 1;
+        }
+        let end = self.position();
+        self.counted.totals.next_first_seq = self.counted.next_seq;
+        self.counted.totals.bytes = end.offset - SEGMENT_HEADER_BYTES;
+        Ok(Committed { seq, ts_micros, start, leaf: at, end })
+    }
+
+    /// Where the next frame of the batch goes.
+    fn position(&self) -> Position {
+        self.end.at(self.end.offset + self.batch.len() as u64)
+    }
+
+    fn encode(&mut self, kind: FrameKind, ts_micros: i64, keys: &[u8], payload: &[u8]) -> u32 {
+        let mut flags = match self.durability {
+            Durability::Disk => FLAG_SYNCED,
+            Durability::Process => 0,
+        };
+        // With `Durability::Process` a batch often starts before the one before it is durable;
+        // then its first frame proves nothing.
+        if self.batch.is_empty() && self.shared.watermark.end() >= self.end {
+            flags |= FLAG_FIRST_OF_BATCH;
+        }
+        if kind != FrameKind::SegmentEnd {
+            self.counted.totals.frames += 1;
+        }
+        let fields = FrameFields { kind, flags, seq: self.counted.next_seq, ts_micros };
+        let at = self.position();
+        encode_frame(&mut self.batch, at, fields, keys, payload)
+    }
+
+    /// Makes sure that `bytes` more fit behind the batch, over zeros that are on disk.
+    fn make_room(&mut self, bytes: u64) -> Result<(), Error> {
+        if self.closed.is_some() {
+            self.begin_segment()?;
+        }
+        // The closing frame must always find room.
+        let needed = bytes + SEGMENT_END_FRAME_BYTES;
+        let at = self.position().offset;
+        if at > SEGMENT_HEADER_BYTES && at + needed > self.segment_bytes {
+            self.roll_over()?;
+        }
+        let to = self.position().offset + needed;
+        if to > self.zeroed_to {
+            self.zeroed_to = self.ahead.wait_zeros(to)?;
+        }
+        self.look_ahead(to);
+        Ok(())
+    }
+
+    /// Lets the helper work before its work is needed.
+    fn look_ahead(&mut self, to: u64) {
+        if !self.asked_next && to > self.segment_bytes / 4 {
+            self.asked_next = true;
+            self.ahead.want_next();
+        }
+        if self.zeroed_to < self.segment_bytes {
+            self.zeroed_to = self.ahead.keep_ahead(to);
+        }
+    }
+
+    /// Closes the segment behind the batch and begins the next.
+    fn roll_over(&mut self) -> Result<(), Error> {
+        if self.prepared.is_none() {
+            self.prepared = Some(self.ahead.take_next()?);
+        }
+        let at = self.position().offset;
+        let totals = self.counted.totals.encode();
+        let crc = self.encode(FrameKind::SegmentEnd, 0, &[], &totals);
+        self.commit(true)?;
+        self.closed = Some((at, crc));
+        self.begin_segment()
+    }
+
+    /// Begins the segment after the one that is closed.
+    fn begin_segment(&mut self) -> Result<(), Error> {
+        let Some((prev_end, prev_crc)) = self.closed else { return Ok(()) };
+        let prepared = match self.prepared.take() {
+            Some(prepared) => prepared,
+            None => self.ahead.take_next()?,
+        };
+        let place = Position::new(self.end.epoch, self.end.segment + 1, SEGMENT_HEADER_BYTES);
+        let header = SegmentHeader {
+            epoch: place.epoch,
+            segment: place.segment,
+            first_seq: self.counted.next_seq,
+            prev_end,
+            prev_crc,
+            created_micros: self.now_micros,
+            last_ts_micros: self.counted.last_ts_micros,
+        };
+        if let Err(e) = write_full(&*prepared.file, &header.encode(), 0) {
+            let error = Error::io("begin", &prepared.path, e);
+            self.prepared = Some(prepared);
+            let full = matches!(error, Error::DiskFull);
+            return Err(if full { error } else { self.shared.poison(error) });
+        }
+        prepared
+            .file
+            .sync_data()
+            .map_err(|e| self.shared.poison(Error::io("sync", &prepared.path, e)))?;
+        self.closed = None;
+        self.asked_next = false;
+        self.end = place;
+        self.zeroed_to = prepared.zeroed_to;
+        self.file = Arc::clone(&prepared.file);
+        self.path.clone_from(&prepared.path);
+        self.counted.totals =
+            SegmentEnd { next_first_seq: self.counted.next_seq, ..SegmentEnd::default() };
+        self.before = self.counted;
+        // From here on a damaged header is told from one that was never finished.
+        let watermark = &self.shared.watermark;
+        watermark
+            .advance(self.watermark())
+            .and_then(|()| watermark.sync())
+            .map_err(|e| self.shared.poison(e))?;
+        self.ahead.switch(Active {
+            file: prepared.file,
+            path: prepared.path,
+            zeroed_to: prepared.zeroed_to,
+            next: Position::new(place.epoch, place.segment + 1, 0),
+            next_from: 0,
+        });
+        Ok(())
+    }
+
+    fn watermark(&self) -> Watermark {
+        Watermark { end: self.end, next_seq: self.counted.next_seq }
+    }
+
+    /// Writes the batch and answers everyone in it. `sync`: whatever the durability.
+    fn commit(&mut self, sync: bool) -> Result<(), Error> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let sync = sync || self.durability == Durability::Disk;
+        let result = self.write_batch(sync);
+        if let Err(error) = &result {
+            self.counted = self.before;
+            self.count_refused(error, self.replies.len() as u64);
+            for (reply, _) in self.replies.drain(..) {
+                let _ = reply.send(Err(error.clone()));
+            }
+        } else {
+            self.acknowledge(sync);
+        }
+        self.before = self.counted;
+        self.leaves = 0;
+        self.batch.clear();
+        result
+    }
+
+    fn write_batch(&mut self, sync: bool) -> Result<(), Error> {
+        self.shared.check()?;
+        let from = self.end.offset;
+        let to = from + self.batch.len() as u64;
+        if let Err(e) = write_full(&*self.file, &self.batch, from) {
+            let error = Error::io("write", &self.path, e);
+            // Only a file system that writes elsewhere (copy on write) is full here. Nothing
+            // of the batch may stay, or a later start would take it for acknowledged.
+            let undone = error.is_temporary() && write_zeros(&*self.file, from, to).1.is_ok();
+            return Err(if undone { error } else { self.shared.poison(error) });
+        }
+        if sync {
+            let started = Instant::now();
+            self.file
+                .sync_data()
+                .map_err(|e| self.shared.poison(Error::io("sync", &self.path, e)))?;
+            self.shared.counters.sync_micros.add_micros(started.elapsed());
+        }
+        self.end.offset = to;
+        if sync {
+            self.shared.watermark.advance(self.watermark()).map_err(|e| self.shared.poison(e))?;
+        }
+        if self.durability == Durability::Process {
+            self.ahead.note_unsynced((!sync).then(|| self.watermark()));
+        }
+        Ok(())
+    }
+
+    fn acknowledge(&mut self, sync: bool) {
+        let counters = &self.shared.counters;
+        let appends = self.replies.len() as u64;
+        counters.commits.fetch_add(1, Ordering::Relaxed);
+        counters.appends.fetch_add(appends, Ordering::Relaxed);
+        counters.leaves.fetch_add(self.leaves, Ordering::Relaxed);
+        counters.bytes.fetch_add(self.batch.len() as u64, Ordering::Relaxed);
+        counters.batch_appends.add(appends);
+        // Before the answers: who has one also sees the progress.
+        self.shared.progress.send_modify(|progress| {
+            progress.end = self.end;
+            progress.next_seq = self.counted.next_seq;
+            progress.last_ts_micros = self.counted.last_ts_micros;
+            if sync {
+                progress.durable = self.end;
+            }
+        });
+        for (reply, committed) in self.replies.drain(..) {
+            let _ = reply.send(Ok(committed));
+        }
+    }
+}
+
+// === impl PanicGuard ===
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.poison(Error::Poisoned);
+        }
+    }
+}
+
+// === functions ===
+
+/// Counts a clock jump and tells who watches the progress.
+pub(crate) fn note_clock_jump(shared: &Shared, jump: ClockJump) {
+    shared.counters.clock_jumps.fetch_add(1, Ordering::Relaxed);
+    *lock(&shared.last_clock_jump) = Some(jump);
+    shared.progress.send_modify(|progress: &mut Progress| progress.clock_jumps += 1);
+}
+
+/// Refuses what is over a limit.
+pub(crate) fn check_size(bytes: u64, bytes_max: u64) -> Result<(), Error> {
+    if bytes > bytes_max { Err(Error::TooLarge { bytes, bytes_max }) } else { Ok(()) }
+}

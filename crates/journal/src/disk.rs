@@ -1,0 +1,181 @@
+//! What the journal asks of a file system. Tests put faults in here.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Zeros are written in pieces of this size.
+const ZEROS_BYTES: usize = 256 << 10;
+static ZEROS: [u8; ZEROS_BYTES] = [0; ZEROS_BYTES];
+
+/// How a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenMode {
+    /// An existing file, to read.
+    Read,
+    /// An existing file, to read and write.
+    Write,
+    /// To read and write; made if it is missing.
+    Create,
+}
+
+/// A file system.
+pub trait Disk: Send + Sync {
+    /// Opens a file.
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>>;
+    /// Names of the directory's entries, in no order.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    /// Makes a directory and those above it.
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
+    /// Renames a file over another.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes creations and renames in the directory durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+}
+
+/// An open file. Short reads and writes are allowed, as the system allows them.
+pub trait DiskFile: Send + Sync {
+    /// Reads at an offset; 0 at the end.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Writes at an offset.
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize>;
+    /// `fdatasync`.
+    fn sync_data(&self) -> io::Result<()>;
+    /// Bytes of the file.
+    fn size(&self) -> io::Result<u64>;
+    /// Cuts the file off, or lengthens it by zeros.
+    fn set_size(&self, bytes: u64) -> io::Result<()>;
+}
+
+/// The system's own file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealDisk;
+
+struct RealFile(File);
+
+// === impl RealDisk ===
+
+impl Disk for RealDisk {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(mode != OpenMode::Read).create(mode == OpenMode::Create);
+        Ok(Arc::new(RealFile(options.truncate(false).open(path)?)))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            // The journal's own names are ASCII; others are of no interest.
+            names.extend(entry?.file_name().into_string().ok());
+        }
+        Ok(names)
+    }
+
+    fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
+        fs::create_dir_all(dir)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+}
+
+// === impl RealFile ===
+
+impl DiskFile for RealFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buf, offset)
+    }
+
+    fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        self.0.write_at(buf, offset)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn set_size(&self, bytes: u64) -> io::Result<()> {
+        self.0.set_len(bytes)
+    }
+}
+
+// === functions ===
+
+/// Reads until `buf` is full or the file ends; returns the bytes read.
+pub(crate) fn read_full(
+    file: &dyn DiskFile,
+    mut buf: &mut [u8],
+    mut offset: u64,
+) -> io::Result<usize> {
+    let wanted = buf.len();
+    while !buf.is_empty() {
+        match file.read_at(buf, offset) {
+            Ok(0) => break,
+            Ok(n) => {
+                offset += n as u64;
+                buf = buf.get_mut(n..).unwrap_or_default();
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(wanted - buf.len())
+}
+
+/// Writes all of `buf`.
+pub(crate) fn write_full(file: &dyn DiskFile, mut buf: &[u8], mut offset: u64) -> io::Result<()> {
+    while !buf.is_empty() {
+        match file.write_at(buf, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                offset += n as u64;
+                buf = buf.get(n..).unwrap_or_default();
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// Writes zeros over `from..to`; returns how far it came, with the failure if there was one.
+pub(crate) fn write_zeros(file: &dyn DiskFile, from: u64, to: u64) -> (u64, io::Result<()>) {
+    let mut at = from;
+    while at < to {
+        let piece = ZEROS.get(..(to - at).min(ZEROS_BYTES as u64) as usize).unwrap_or(&ZEROS);
+        match file.write_at(piece, at) {
+            Ok(0) => return (at, Err(io::ErrorKind::WriteZero.into())),
+            Ok(n) => at += n as u64,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return (at, Err(e)),
+        }
+    }
+    (at, Ok(()))
+}
+
+/// The whole file, but no more than `bytes_max`.
+pub(crate) fn read_all(file: &dyn DiskFile, bytes_max: u64, buf: &mut Vec<u8>) -> io::Result<()> {
+    let size = file.size()?;
+    if size > bytes_max {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "the file is larger than the journal ever makes one",
+        ));
+    }
+    buf.clear();
+    buf.resize(size as usize, 0);
+    let n = read_full(file, buf, 0)?;
+    buf.truncate(n);
+    Ok(())
+}

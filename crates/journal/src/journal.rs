@@ -1,0 +1,425 @@
+//! An open journal: its options, appends, and its end.
+
+use crate::ahead::{Active, Ahead};
+use crate::clock::{Clock, RecordClock};
+use crate::committer::{Committer, Request, check_size, note_clock_jump};
+use crate::disk::{Disk, RealDisk};
+use crate::format::{
+    APPEND_BYTES_MAX, FrameKind, KEYS_BYTES_MAX, LEAF_BYTES_MAX, Watermark, frame_bytes,
+};
+use crate::layout::{Lock, Meta, segment_path};
+use crate::recovery::{Recovered, Tail};
+use crate::reserve::Reserve;
+use crate::shared::{Progress, Shared, WatermarkFile, lock};
+use crate::stats::Stats;
+use crate::{Error, Position, create};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::SystemTime;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot, watch};
+
+/// Smallest segment; small ones are for tests.
+pub const SEGMENT_BYTES_MIN: u64 = 64 << 10;
+/// Largest segment.
+pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+/// The queue's memory is counted in units of this.
+const PERMIT_BYTES: u64 = 1 << 10;
+
+/// When an append is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// When it is on disk.
+    Disk,
+    /// When it is written: survives the end of the process, and a power cut after a second.
+    Process,
+}
+
+/// How a journal is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// The journal's directory; the lock lies in the one above it.
+    pub dir: PathBuf,
+    /// The writer's name; made up for a new journal if `None`.
+    pub writer: Option<String>,
+    /// Whose records these are.
+    pub tenant: String,
+    /// When an append is acknowledged.
+    pub durability: Durability,
+    /// Target size of a segment.
+    pub segment_bytes: u64,
+    /// Zeros are written ahead in steps of this size.
+    pub zero_ahead_bytes: u64,
+    /// Appends that may wait.
+    pub queue_records_max: usize,
+    /// Bytes that may wait.
+    pub queue_bytes_max: u64,
+    /// How much of the journal's end is checked byte by byte when it is opened; of earlier
+    /// segments only the seams are. At least the last segment is.
+    pub check_bytes_max: u64,
+    /// Microseconds since 1970.
+    pub clock: Clock,
+}
+
+/// A frame to append: `Part`, `Open` or `Sealed`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// What it holds.
+    pub kind: FrameKind,
+    /// Key ids, opaque here.
+    pub keys: Vec<u8>,
+    /// The payload.
+    pub payload: Vec<u8>,
+}
+
+/// Writes a leaf once its number and time are known. Runs on the committer's thread, so it
+/// must be quick. It may run for an append that then fails.
+pub trait LeafSource: Send {
+    /// Appends the leaf's bytes to `out`.
+    fn finish(&mut self, epoch: u64, seq: u64, ts_micros: i64, out: &mut Vec<u8>);
+}
+
+/// Frames that are kept together or not at all: parts, then, where a record is completed,
+/// `Open` and `Sealed` frames and the leaf.
+#[derive(Default)]
+pub struct Append {
+    /// In this order.
+    pub frames: Vec<Frame>,
+    /// `None`: only parts, ahead of their record.
+    pub leaf: Option<Box<dyn LeafSource>>,
+}
+
+/// Where an append went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// The leaf's number; without a leaf, that of the next one.
+    pub seq: u64,
+    /// The leaf's time.
+    pub ts_micros: i64,
+    /// The append's first frame.
+    pub start: Position,
+    /// The leaf's frame; without a leaf, the end.
+    pub leaf: Position,
+    /// Behind the append's last frame.
+    pub end: Position,
+}
+
+/// A journal that this process writes. Dropping it writes what waits, and blocks until then.
+pub struct Journal {
+    meta: Meta,
+    queue: Option<mpsc::Sender<Request>>,
+    memory: Arc<Semaphore>,
+    memory_permits: u32,
+    shared: Arc<Shared>,
+    ahead: Arc<Ahead>,
+    committer: Option<JoinHandle<Result<(), Error>>>,
+    helper: Option<JoinHandle<()>>,
+    reserve: Reserve,
+    _lock: Lock,
+}
+
+// === impl Options ===
+
+impl Options {
+    /// The defaults for a journal in `dir`.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            writer: None,
+            tenant: "default".to_owned(),
+            durability: Durability::Disk,
+            segment_bytes: 64 << 20,
+            zero_ahead_bytes: 4 << 20,
+            queue_records_max: 4096,
+            queue_bytes_max: 128 << 20,
+            check_bytes_max: 1 << 30,
+            clock: Arc::new(system_micros),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+// === impl Append ===
+
+impl Append {
+    /// Bytes of the frames, without the leaf; refuses what no reader could make sense of.
+    fn check(&self) -> Result<u64, Error> {
+        let invalid = |what| Err(Error::Invalid { what });
+        if self.frames.is_empty() && self.leaf.is_none() {
+            return invalid("it is empty");
+        }
+        let mut bytes = 0;
+        let mut in_record = false;
+        for frame in &self.frames {
+            match frame.kind {
+                FrameKind::Part if in_record => return invalid("a part follows the open data"),
+                FrameKind::Part => {}
+                FrameKind::Open | FrameKind::Sealed => in_record = true,
+                FrameKind::Leaf | FrameKind::SegmentEnd => {
+                    return invalid("the journal itself writes leaves and ends");
+                }
+            }
+            check_size(frame.keys.len() as u64, KEYS_BYTES_MAX as u64)?;
+            check_size(frame.payload.len() as u64, APPEND_BYTES_MAX)?;
+            bytes += frame_bytes(frame.keys.len(), frame.payload.len()) as u64;
+        }
+        if in_record && self.leaf.is_none() {
+            return invalid("a record has no leaf");
+        }
+        let leaf = if self.leaf.is_some() { frame_bytes(0, LEAF_BYTES_MAX) as u64 } else { 0 };
+        check_size(bytes, APPEND_BYTES_MAX - leaf)?;
+        Ok(bytes)
+    }
+}
+
+impl fmt::Debug for Append {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Payloads are not for logs.
+        f.debug_struct("Append").field("frames", &self.frames.len()).finish_non_exhaustive()
+    }
+}
+
+// === impl Journal ===
+
+impl Journal {
+    /// Opens the journal in `options.dir`, or makes it, and takes the data directory's lock.
+    /// Blocks while it checks and repairs.
+    pub fn open(options: Options) -> Result<(Self, Recovered), Error> {
+        Self::open_on(Arc::new(RealDisk), options)
+    }
+
+    /// Like `open`, on another file system.
+    pub fn open_on(disk: Arc<dyn Disk>, options: Options) -> Result<(Self, Recovered), Error> {
+        let options = checked(options)?;
+        let opened = create::open(&*disk, &options)?;
+        let (tail, recovered) = (opened.tail, opened.recovered);
+        let watermark = WatermarkFile::create(
+            &*disk,
+            &options.dir,
+            Watermark { end: recovered.end, next_seq: recovered.next_seq },
+        )?;
+        let reserve = Reserve::open(&*disk, &options.dir)?;
+        disk.sync_dir(&options.dir).map_err(|e| Error::io("sync", &options.dir, e))?;
+        let progress = Progress {
+            end: recovered.end,
+            next_seq: recovered.next_seq,
+            last_ts_micros: recovered.last_ts_micros,
+            durable: recovered.end,
+            clock_jumps: 0,
+        };
+        let shared = Arc::new(Shared::new(disk, options.dir.clone(), watermark, progress));
+        let mut journal = Self {
+            meta: opened.meta,
+            queue: None,
+            memory: Arc::new(Semaphore::new(0)),
+            memory_permits: 0,
+            ahead: Arc::new(Ahead::new(
+                Arc::clone(&shared),
+                options.segment_bytes,
+                options.zero_ahead_bytes,
+                active(&shared, &tail),
+            )),
+            shared,
+            committer: None,
+            helper: None,
+            reserve,
+            _lock: opened.lock,
+        };
+        journal.start(&options, tail)?;
+        Ok((journal, recovered))
+    }
+
+    /// Begins the next epoch in a directory whose continuity cannot be proved, for example
+    /// because it was restored from a copy. Nothing that is there is changed, and it stays
+    /// readable; `open` then writes the new epoch. Returns its number.
+    pub fn start_epoch(options: &Options) -> Result<u32, Error> {
+        create::start_epoch(&RealDisk, options)
+    }
+
+    /// Starts queue and threads.
+    fn start(&mut self, options: &Options, tail: Tail) -> Result<(), Error> {
+        let permits = (options.queue_bytes_max / PERMIT_BYTES)
+            .clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize) as u64);
+        self.memory_permits = permits as u32;
+        self.memory.add_permits(permits as usize);
+        let (queue, requests) = mpsc::channel(options.queue_records_max.max(1));
+        let clock = Arc::clone(&options.clock);
+        let (clock, jump) = RecordClock::new(clock, tail.last_ts_micros, tail.next_seq);
+        if let Some(jump) = jump {
+            note_clock_jump(&self.shared, jump);
+        }
+        let committer = Committer::new(
+            Arc::clone(&self.shared),
+            Arc::clone(&self.ahead),
+            tail,
+            options.durability,
+            options.segment_bytes,
+            clock,
+        );
+        let failed = |e| Error::io("start a thread for", &options.dir, e);
+        let ahead = Arc::clone(&self.ahead);
+        let helper = thread::Builder::new().name("journal-ahead".to_owned());
+        self.helper = Some(helper.spawn(move || ahead.run()).map_err(failed)?);
+        let thread = thread::Builder::new().name("journal-commit".to_owned());
+        self.committer = Some(thread.spawn(move || committer.run(requests)).map_err(failed)?);
+        self.queue = Some(queue);
+        Ok(())
+    }
+
+    /// Writer, tenant and epoch.
+    pub fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    /// Appends, and waits until it is durable; before that, while the queue is full, for its
+    /// turn. Needs no runtime. When the future is dropped after it entered the queue, the
+    /// append still happens.
+    pub async fn append(&self, append: Append) -> Result<Committed, Error> {
+        let permits = self.permits(append.check()?);
+        self.shared.check()?;
+        let queue = self.queue.as_ref().ok_or(Error::Closed)?;
+        let permit = Arc::clone(&self.memory)
+            .acquire_many_owned(permits)
+            .await
+            .map_err(|_| self.shared.gone())?;
+        let (reply, answer) = oneshot::channel();
+        let request = Request { append, reply, permit };
+        queue.send(request).await.map_err(|_| self.shared.gone())?;
+        answer.await.map_err(|_| self.shared.gone())?
+    }
+
+    /// Appends without waiting for the queue: `Busy` where it is full. The receiver gets the
+    /// outcome.
+    pub fn append_nowait(
+        &self,
+        append: Append,
+    ) -> Result<oneshot::Receiver<Result<Committed, Error>>, Error> {
+        let permits = self.permits(append.check()?);
+        self.shared.check()?;
+        let queue = self.queue.as_ref().ok_or(Error::Closed)?;
+        let permit: OwnedSemaphorePermit =
+            Arc::clone(&self.memory).try_acquire_many_owned(permits).map_err(|e| match e {
+                TryAcquireError::NoPermits => Error::Busy,
+                TryAcquireError::Closed => self.shared.gone(),
+            })?;
+        let (reply, answer) = oneshot::channel();
+        match queue.try_send(Request { append, reply, permit }) {
+            Ok(()) => Ok(answer),
+            Err(TrySendError::Full(_)) => Err(Error::Busy),
+            Err(TrySendError::Closed(_)) => Err(self.shared.gone()),
+        }
+    }
+
+    /// One append never needs more than the whole memory of the queue.
+    fn permits(&self, bytes: u64) -> u32 {
+        let permits = u32::try_from(bytes / PERMIT_BYTES).unwrap_or(u32::MAX);
+        permits.saturating_add(1).min(self.memory_permits)
+    }
+
+    /// How far the journal has come, now and from now on.
+    pub fn committed(&self) -> watch::Receiver<Progress> {
+        self.shared.progress.subscribe()
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> Stats {
+        let counters = &self.shared.counters;
+        Stats {
+            commits: counters.commits.load(Ordering::Relaxed),
+            appends: counters.appends.load(Ordering::Relaxed),
+            leaves: counters.leaves.load(Ordering::Relaxed),
+            bytes: counters.bytes.load(Ordering::Relaxed),
+            disk_full: counters.disk_full.load(Ordering::Relaxed),
+            waits: counters.waits.load(Ordering::Relaxed),
+            clock_jumps: counters.clock_jumps.load(Ordering::Relaxed),
+            last_clock_jump: *lock(&self.shared.last_clock_jump),
+            batch_appends: counters.batch_appends.read(),
+            sync_micros: counters.sync_micros.read(),
+            queued: self.queue.as_ref().map_or(0, |q| q.max_capacity() - q.capacity()),
+            poisoned: self.shared.is_poisoned(),
+        }
+    }
+
+    /// The failure that stopped the journal, if one did.
+    pub fn poison_cause(&self) -> Option<Error> {
+        self.shared.cause()
+    }
+
+    /// Where gaps are noted when records cannot be.
+    pub fn reserve(&self) -> &Reserve {
+        &self.reserve
+    }
+
+    /// Writes what waits, syncs, and ends the threads. Blocks.
+    pub fn close(mut self) -> Result<(), Error> {
+        self.shut_down()
+    }
+
+    fn shut_down(&mut self) -> Result<(), Error> {
+        self.queue = None;
+        let result = self
+            .committer
+            .take()
+            .map_or(Ok(()), |thread| thread.join().unwrap_or(Err(Error::Poisoned)));
+        self.ahead.stop();
+        if let Some(helper) = self.helper.take() {
+            // A helper that panicked leaves nothing undone: the committer synced last.
+            let _ = helper.join();
+        }
+        result
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        // Nobody is left to be told; every append was answered for itself.
+        let _ = self.shut_down();
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("meta", &self.meta).finish_non_exhaustive()
+    }
+}
+
+// === functions ===
+
+/// The options, with values that the format allows.
+pub(crate) fn checked(mut options: Options) -> Result<Options, Error> {
+    if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&options.segment_bytes) {
+        let what = "segment_bytes must be from 64 KiB to 1 GiB";
+        return Err(Error::Invalid { what });
+    }
+    options.zero_ahead_bytes = options.zero_ahead_bytes.clamp(4096, options.segment_bytes);
+    Ok(options)
+}
+
+/// The segment at the journal's end, for the helper.
+fn active(shared: &Shared, tail: &Tail) -> Active {
+    Active {
+        file: Arc::clone(&tail.file),
+        path: segment_path(&shared.dir, tail.end),
+        zeroed_to: tail.zeroed_to,
+        next: Position::new(tail.end.epoch, tail.end.segment + 1, 0),
+        next_from: tail.prepared_to.unwrap_or(0),
+    }
+}
+
+/// The system's clock.
+fn system_micros() -> i64 {
+    match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(passed) => i64::try_from(passed.as_micros()).unwrap_or(i64::MAX),
+        Err(before) => {
+            i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |micros| -micros)
+        }
+    }
+}
