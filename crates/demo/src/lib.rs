@@ -12,10 +12,12 @@ mod provider;
 mod random;
 mod reply;
 mod responses;
+mod routes;
 mod texts;
 mod traffic;
 
 pub use body::{PacedBody, Piece};
 pub use provider::{Pace, Provider, ProviderOptions};
-pub use reply::{Reply, error_reply, reply};
+pub use reply::{Reply, error_reply};
+pub use routes::reply;
 pub use traffic::{Summary, Traffic, TrafficOptions};

@@ -2,7 +2,8 @@
 
 use crate::body::{PacedBody, Piece};
 use crate::random::Random;
-use crate::reply::{Reply, error_reply, reply};
+use crate::reply::{Reply, error_reply};
+use crate::routes::reply;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Either, Full, Limited};
