@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::hash::{EMPTY_ROOT, Hash};
-use crate::note::{KeyKind, Note, NoteError, Signer, VerifiedSignature, VerifierKey, is_key_name};
+use crate::key::{KeyKind, Signer, VerifiedSignature, VerifierKey, is_key_name};
+use crate::note::{Note, NoteError};
 use crate::tile::LOG_SIZE_MAX;
 
 /// Most extension lines that are read past.

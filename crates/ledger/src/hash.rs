@@ -43,20 +43,6 @@ pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
     sha256(&buffer)
 }
 
-/// The Merkle tree hash over leaf hashes in their order.
-pub fn tree_hash(leaf_hashes: &[Hash]) -> Hash {
-    root_of(leaf_hashes.iter().copied())
-}
-
-/// As [`tree_hash`], over an iterator.
-pub fn root_of(leaf_hashes: impl IntoIterator<Item = Hash>) -> Hash {
-    let mut tree = crate::Tree::new();
-    for hash in leaf_hashes {
-        tree.append(hash);
-    }
-    tree.root()
-}
-
 /// Plain SHA-256, as key ids need it.
 pub(crate) fn sha256(bytes: &[u8]) -> Hash {
     from_digest(&digest::digest(&SHA256, bytes))

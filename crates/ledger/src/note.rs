@@ -1,30 +1,18 @@
-//! c2sp.org/signed-note: texts with signatures, and the keys that verify them.
-//!
-//! Key types: Ed25519 (`0x01`) and timestamped Ed25519 cosignatures (`0x04`,
-//! c2sp.org/tlog-cosignature). Signatures of other keys are kept and ignored.
+//! c2sp.org/signed-note: texts with signatures. Those of unknown keys are kept and ignored.
 
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::hash::sha256;
+use crate::key::{KeyError, Signer, VerifiedSignature, VerifierKey, is_key_name};
 
 /// Longest note that is read.
 pub const NOTE_BYTES_MAX: usize = 1_000_000;
 /// Most signatures that a note may carry.
 pub const NOTE_SIGNATURES_MAX: usize = 100;
-/// Longest key name that is read.
-pub const KEY_NAME_BYTES_MAX: usize = 1_024;
-
 const SIGNATURE_PREFIX: &str = "\u{2014} ";
-const ED25519_SIGNATURE_BYTES: usize = 64;
-const PUBLIC_KEY_BYTES: usize = 32;
-const COSIGNATURE_HEADER: &str = "cosignature/v1\n";
-/// Cosignature times must not exceed `2^63 - 1`.
-const COSIGNATURE_SECONDS_MAX: u64 = i64::MAX as u64;
 
 /// A note: its text, which ends in a newline, and its signatures, verified or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,44 +32,6 @@ pub struct NoteSignature {
     pub bytes: Vec<u8>,
 }
 
-/// What a key signs, and how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum KeyKind {
-    /// `0x01`: Ed25519 over the text.
-    Ed25519,
-    /// `0x04`: Ed25519 over `cosignature/v1`, a time and the text.
-    CosignatureV1,
-}
-
-/// A public key with its name, as a vkey string carries it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct VerifierKey {
-    name: String,
-    kind: KeyKind,
-    public: [u8; PUBLIC_KEY_BYTES],
-    key_id: u32,
-}
-
-/// A signature that was verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VerifiedSignature {
-    /// The key that verified it.
-    pub key: VerifierKey,
-    /// When it was made, in seconds since 1970, where the signature says so.
-    pub time_seconds: Option<u64>,
-}
-
-/// Holds a private key of kind [`KeyKind::Ed25519`].
-pub trait Signer {
-    /// Name of the key.
-    fn name(&self) -> &str;
-    /// Id of the key; see [`key_id`].
-    fn key_id(&self) -> u32;
-    /// The Ed25519 signature of the message.
-    fn sign(&self, message: &[u8]) -> [u8; ED25519_SIGNATURE_BYTES];
-}
-
 /// A note or a key that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -94,41 +44,15 @@ pub enum NoteError {
     /// Not a signed note.
     #[error("not a signed note ({0}): get it again, byte for byte")]
     Malformed(&'static str),
-    /// Not a vkey.
-    #[error("not a verifier key ({0}): give <name>+<8 hex digits>+<base64>")]
-    Key(&'static str),
-    /// A vkey of a kind that is not supported.
-    #[error("verifier key of type {0:#04x}: give an Ed25519 key (0x01 or 0x04)")]
-    KeyKind(u8),
+    /// A key or its name cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// None of the keys signed it.
     #[error("no signature by a known key: check which key the log has, do not trust the text")]
     NoKnownSignature,
     /// A known key's signature is wrong.
     #[error("the signature by {0} does not verify: do not trust the text")]
     BadSignature(String),
-}
-
-/// `SHA-256(name ‖ 0x0A ‖ type ‖ public key)[:4]`.
-pub fn key_id(name: &str, kind: KeyKind, public: &[u8; PUBLIC_KEY_BYTES]) -> u32 {
-    let mut bytes = Vec::with_capacity(name.len() + 2 + PUBLIC_KEY_BYTES);
-    bytes.extend_from_slice(name.as_bytes());
-    bytes.push(b'\n');
-    bytes.push(kind.type_byte());
-    bytes.extend_from_slice(public);
-    let [a, b, c, d, ..] = sha256(&bytes).into_bytes();
-    u32::from_be_bytes([a, b, c, d])
-}
-
-/// Whether a key may have this name: not empty, no white space, no plus, no control characters.
-pub fn is_key_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= KEY_NAME_BYTES_MAX
-        && !name.chars().any(|c| c.is_whitespace() || c == '+' || c < ' ')
-}
-
-/// What a cosignature signs: header, time, then the text of the note.
-pub fn cosignature_message(time_seconds: u64, text: &str) -> Vec<u8> {
-    format!("{COSIGNATURE_HEADER}time {time_seconds}\n{text}").into_bytes()
 }
 
 // === impl Note ===
@@ -179,7 +103,7 @@ impl Note {
     /// Adds a signature made elsewhere, such as a witness's.
     pub fn add(&mut self, signature: NoteSignature) -> Result<(), NoteError> {
         if !is_key_name(&signature.name) {
-            return Err(NoteError::Key("the name is empty or has spaces or a plus"));
+            return Err(KeyError::Name.into());
         }
         if self.signatures.len() >= NOTE_SIGNATURES_MAX {
             return Err(NoteError::TooLarge);
@@ -194,11 +118,13 @@ impl Note {
         let mut verified: Vec<VerifiedSignature> = Vec::new();
         for signature in &self.signatures {
             let known =
-                keys.iter().find(|k| k.key_id == signature.key_id && k.name == signature.name);
+                keys.iter().find(|k| k.key_id() == signature.key_id && k.name() == signature.name);
             let Some(key) = known else { continue };
-            let time_seconds = key.verify(&self.text, &signature.bytes)?;
-            if !verified.iter().any(|v| v.key == *key && v.time_seconds == time_seconds) {
-                verified.push(VerifiedSignature { key: key.clone(), time_seconds });
+            let valid = key
+                .verify(&self.text, &signature.bytes)
+                .ok_or_else(|| NoteError::BadSignature(key.name().to_owned()))?;
+            if !verified.contains(&valid) {
+                verified.push(valid);
             }
         }
         if verified.is_empty() { Err(NoteError::NoKnownSignature) } else { Ok(verified) }
@@ -260,115 +186,5 @@ impl fmt::Display for NoteSignature {
         let mut bytes = self.key_id.to_be_bytes().to_vec();
         bytes.extend_from_slice(&self.bytes);
         writeln!(f, "{SIGNATURE_PREFIX}{} {}", self.name, STANDARD.encode(bytes))
-    }
-}
-
-// === impl KeyKind ===
-
-impl KeyKind {
-    /// The signature type byte that signed-note assigns.
-    pub fn type_byte(self) -> u8 {
-        match self {
-            Self::Ed25519 => 0x01,
-            Self::CosignatureV1 => 0x04,
-        }
-    }
-}
-
-// === impl VerifierKey ===
-
-impl VerifierKey {
-    /// A key by its parts; the id follows from them.
-    pub fn new(
-        name: impl Into<String>,
-        kind: KeyKind,
-        public: [u8; PUBLIC_KEY_BYTES],
-    ) -> Result<Self, NoteError> {
-        let name = name.into();
-        if !is_key_name(&name) {
-            return Err(NoteError::Key("the name is empty or has spaces or a plus"));
-        }
-        let key_id = key_id(&name, kind, &public);
-        Ok(Self { name, kind, public, key_id })
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// What it signs.
-    pub fn kind(&self) -> KeyKind {
-        self.kind
-    }
-
-    /// Its id.
-    pub fn key_id(&self) -> u32 {
-        self.key_id
-    }
-
-    /// The Ed25519 public key.
-    pub fn public(&self) -> &[u8; PUBLIC_KEY_BYTES] {
-        &self.public
-    }
-
-    /// Verifies one signature over a note's text; yields its time if it has one.
-    fn verify(&self, text: &str, signature: &[u8]) -> Result<Option<u64>, NoteError> {
-        let bad = || NoteError::BadSignature(self.name.clone());
-        let key = UnparsedPublicKey::new(&ED25519, &self.public);
-        match self.kind {
-            KeyKind::Ed25519 => {
-                key.verify(text.as_bytes(), signature).map_err(|_| bad())?;
-                Ok(None)
-            }
-            KeyKind::CosignatureV1 => {
-                let (time, signature) = signature.split_first_chunk::<8>().ok_or_else(bad)?;
-                let time = u64::from_be_bytes(*time);
-                if time > COSIGNATURE_SECONDS_MAX {
-                    return Err(bad());
-                }
-                key.verify(&cosignature_message(time, text), signature).map_err(|_| bad())?;
-                Ok(Some(time))
-            }
-        }
-    }
-}
-
-impl fmt::Display for VerifierKey {
-    /// The vkey string.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut key = vec![self.kind.type_byte()];
-        key.extend_from_slice(&self.public);
-        write!(f, "{}+{:08x}+{}", self.name, self.key_id, STANDARD.encode(key))
-    }
-}
-
-impl FromStr for VerifierKey {
-    type Err = NoteError;
-
-    fn from_str(vkey: &str) -> Result<Self, NoteError> {
-        // The base64 part may hold plus signs; the name may not.
-        let mut parts = vkey.splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(NoteError::Key("fewer than three parts"));
-        };
-        let id_is_hex = id.len() == 8 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !id_is_hex {
-            return Err(NoteError::Key("the id is not 8 lower case hex digits"));
-        }
-        let decoded = STANDARD.decode(key).map_err(|_| NoteError::Key("the key is not base64"))?;
-        let (kind, public) = match decoded.split_first() {
-            Some((0x01, public)) => (KeyKind::Ed25519, public),
-            Some((0x04, public)) => (KeyKind::CosignatureV1, public),
-            Some((other, _)) => return Err(NoteError::KeyKind(*other)),
-            None => return Err(NoteError::Key("the key is empty")),
-        };
-        let public =
-            public.try_into().map_err(|_| NoteError::Key("the public key has not 32 bytes"))?;
-        let parsed = Self::new(name, kind, public)?;
-        if format!("{:08x}", parsed.key_id) != id {
-            return Err(NoteError::Key("the id is not that of name and key"));
-        }
-        Ok(parsed)
     }
 }

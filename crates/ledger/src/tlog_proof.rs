@@ -9,7 +9,8 @@ use crate::checkpoint::{
     Checkpoint, CheckpointError, SignedCheckpoint, TrustedKeys, parse_decimal,
 };
 use crate::hash::{Hash, leaf_hash};
-use crate::note::{NOTE_BYTES_MAX, VerifiedSignature};
+use crate::key::VerifiedSignature;
+use crate::note::NOTE_BYTES_MAX;
 use crate::proof::{PROOF_HASHES_MAX, ProofError, verify_inclusion};
 
 /// Extra data that a proof may carry.

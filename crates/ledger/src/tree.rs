@@ -70,6 +70,20 @@ pub enum TreeError {
     },
 }
 
+/// The Merkle tree hash over leaf hashes in their order.
+pub fn tree_hash(leaf_hashes: &[Hash]) -> Hash {
+    root_of(leaf_hashes.iter().copied())
+}
+
+/// As [`tree_hash`], over an iterator.
+pub fn root_of(leaf_hashes: impl IntoIterator<Item = Hash>) -> Hash {
+    let mut tree = Tree::new();
+    for hash in leaf_hashes {
+        tree.append(hash);
+    }
+    tree.root()
+}
+
 // === impl Tree ===
 
 impl Default for Tree {

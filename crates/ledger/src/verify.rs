@@ -12,8 +12,8 @@ use crate::bundle::{BundleSource, ENTRY_BYTES_MAX, decode_bundle, read_bundle};
 use crate::checkpoint::{Checkpoint, SignedCheckpoint, TrustedKeys};
 use crate::fault::Fault;
 use crate::hash::{EMPTY_ROOT, HASH_BYTES, Hash, leaf_hash};
-use crate::note::VerifiedSignature;
-use crate::tile::{TILE_WIDTH, TileError, TileId, TileSource, hashes, read_tile};
+use crate::key::VerifiedSignature;
+use crate::tile::{BundleId, TILE_WIDTH, TileError, TileId, TileSource, hashes, read_tile};
 use crate::tree::{Builder, TileWrite};
 
 /// Faults that a report lists; further ones are counted.
@@ -184,7 +184,7 @@ impl<'k, S: TileSource> LogVerifier<'k, S> {
         if self.leaves_wanted() > 0 {
             let leaf = self.builder.size();
             self.report.fault(Fault::Leaf { leaf, reason: reason.into() });
-            self.stand_in();
+            self.stand_in(1);
         }
     }
 
@@ -193,7 +193,7 @@ impl<'k, S: TileSource> LogVerifier<'k, S> {
         while self.leaves_wanted() > 0 {
             let first = self.builder.size();
             let width = u64::from(TILE_WIDTH);
-            let Some(bundle) = crate::BundleId::in_tree(first / width, self.size()) else { return };
+            let Some(bundle) = BundleId::in_tree(first / width, self.size()) else { return };
             let skip = (first % width) as usize;
             let entries = read_bundle(source, bundle).and_then(|(bytes, width)| {
                 let entries = decode_bundle(&bytes, width)?;
@@ -204,7 +204,7 @@ impl<'k, S: TileSource> LogVerifier<'k, S> {
             });
             if let Err(error) = entries {
                 self.report.fault(Fault::Bundle { bundle, error });
-                (skip..usize::from(bundle.width())).for_each(|_| self.stand_in());
+                self.stand_in(usize::from(bundle.width()).saturating_sub(skip));
             }
         }
     }
@@ -255,15 +255,18 @@ impl<'k, S: TileSource> LogVerifier<'k, S> {
         }
     }
 
-    /// Appends the tile's hash for a leaf that is not known.
-    fn stand_in(&mut self) {
+    /// Appends the tile's hashes for leaves of one bundle that are not known.
+    fn stand_in(&mut self, count: usize) {
         let leaf = self.builder.size();
         let width = u64::from(TILE_WIDTH);
         let tile = TileId::in_tree(0, leaf / width, self.size());
-        let bytes = tile.and_then(|tile| read_tile(&self.tiles, tile).ok());
-        let hash = bytes.and_then(|bytes| hashes(&bytes).nth((leaf % width) as usize));
-        self.blind |= hash.is_none();
-        self.append(hash.unwrap_or(EMPTY_ROOT));
+        let bytes = tile.and_then(|tile| read_tile(&self.tiles, tile).ok()).unwrap_or_default();
+        let mut known = hashes(&bytes).skip((leaf % width) as usize);
+        for _ in 0..count {
+            let hash = known.next();
+            self.blind |= hash.is_none();
+            self.append(hash.unwrap_or(EMPTY_ROOT));
+        }
     }
 
     /// Compares computed hashes with the tile that the checkpoint needs, and with all others

@@ -1,7 +1,7 @@
 use ledger::{
-    Checkpoint, CheckpointError, EMPTY_ROOT, KeyKind, NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, Note,
-    NoteError, NoteSignature, SignedCheckpoint, Signer as _, TrustedKeys, VerifierKey,
-    cosignature_message, leaf_hash, parse_signature_lines,
+    Checkpoint, CheckpointError, EMPTY_ROOT, KeyError, KeyKind, NOTE_BYTES_MAX,
+    NOTE_SIGNATURES_MAX, Note, NoteError, NoteSignature, SignedCheckpoint, Signer as _,
+    TrustedKeys, VerifierKey, cosignature_message, leaf_hash, parse_signature_lines,
 };
 
 use crate::log::{ORIGIN, TestKey, sign, trust};
@@ -26,20 +26,23 @@ fn the_example_of_the_specification_verifies() {
 #[test]
 fn vkeys_are_read_strictly() {
     for (vkey, error) in [
-        ("", NoteError::Key("fewer than three parts")),
-        ("example.com/foo+530d903a", NoteError::Key("fewer than three parts")),
-        (&VKEY.replace("530d", "530D"), NoteError::Key("the id is not 8 lower case hex digits")),
-        (&VKEY.replace("530d", "+30d"), NoteError::Key("the id is not 8 lower case hex digits")),
-        (&VKEY.replace("530d", "530e"), NoteError::Key("the id is not that of name and key")),
-        (&VKEY.replace("foo", "fop"), NoteError::Key("the id is not that of name and key")),
+        ("", KeyError::Malformed("fewer than three parts")),
+        ("example.com/foo+530d903a", KeyError::Malformed("fewer than three parts")),
         (
-            &VKEY.replace("/foo", " foo"),
-            NoteError::Key("the name is empty or has spaces or a plus"),
+            &VKEY.replace("530d", "530D"),
+            KeyError::Malformed("the id is not 8 lower case hex digits"),
         ),
-        (&format!("{VKEY}="), NoteError::Key("the key is not base64")),
-        ("x+00000000+", NoteError::Key("the key is empty")),
-        ("x+00000000+AQI=", NoteError::Key("the public key has not 32 bytes")),
-        ("x+00000000+BgI=", NoteError::KeyKind(6)),
+        (
+            &VKEY.replace("530d", "+30d"),
+            KeyError::Malformed("the id is not 8 lower case hex digits"),
+        ),
+        (&VKEY.replace("530d", "530e"), KeyError::Malformed("the id is not that of name and key")),
+        (&VKEY.replace("foo", "fop"), KeyError::Malformed("the id is not that of name and key")),
+        (&VKEY.replace("/foo", " foo"), KeyError::Name),
+        (&format!("{VKEY}="), KeyError::Malformed("the key is not base64")),
+        ("x+00000000+", KeyError::Malformed("the key is empty")),
+        ("x+00000000+AQI=", KeyError::Malformed("the public key has not 32 bytes")),
+        ("x+00000000+BgI=", KeyError::Kind(6)),
     ] {
         assert_eq!(vkey.parse::<VerifierKey>(), Err(error), "{vkey:?}");
     }
@@ -207,6 +210,15 @@ fn cosignatures_are_verified_and_counted() {
         let error = bad.verify(&keys).unwrap_err();
         assert!(matches!(error, CheckpointError::Note(NoteError::BadSignature(_))), "{error}");
     }
+}
+
+#[test]
+fn a_function_can_sign() {
+    let key = TestKey::log(1);
+    let signer = ledger::SignWith::new(key.verifier(), |message: &[u8]| key.sign(message));
+    let checkpoint = Checkpoint::new(ORIGIN, 7, leaf_hash(b"x")).unwrap();
+    let signed = checkpoint.sign(&signer).unwrap();
+    assert_eq!(signed.to_string().into_bytes(), sign(7, leaf_hash(b"x"), &key));
 }
 
 #[test]
