@@ -1,1 +1,36 @@
-//! recorder
+//! The recorder: the only write path. Events become sealed records in the journal; behind it run
+//! the sealer (Merkle ledger), the indexer and housekeeping. Knows no HTTP.
+
+mod body;
+mod decision;
+mod encode;
+mod error;
+mod files;
+mod gap;
+mod indexer;
+mod open;
+mod persons;
+mod project;
+mod proof;
+mod read;
+mod recorder;
+mod recovery;
+mod sealer;
+mod state;
+mod workers;
+
+pub use body::BodyWriter;
+pub use decision::{DecisionIds, DecisionWriter};
+pub use error::{BODY_BYTES_MAX, EVENTS_MAX, ReadError, RecordError};
+pub use files::LedgerFiles;
+pub use indexer::IndexerError;
+pub use open::{OpenError, Options, Running, open};
+pub use persons::{PersonNames, Persons};
+pub use project::{Projector, cursor_of, position_of};
+pub use proof::{ProofError, prove};
+pub use read::{OpenedRecord, RecordReader, StoredBody, StoredRecord};
+pub use record::Role;
+pub use recorder::Recorder;
+pub use recovery::InterruptedError;
+pub use sealer::SealerError;
+pub use state::{SignedState, StateError, StateStore};

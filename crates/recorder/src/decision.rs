@@ -1,0 +1,180 @@
+//! The records of one decision, written one after the other.
+
+use crate::body::{BodyWriter, ClosedBody};
+use crate::encode::{RecordDraft, encode};
+use crate::error::RecordError;
+use crate::persons::Persons;
+use crate::recorder::Recorder;
+use event::{Event, EventType, Origin};
+use journal::{Committed, Position, Progress};
+use record::Role;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// Ids of a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecisionIds {
+    /// Ours: UUIDv7, shown as `x-audit-id`.
+    pub decision_id: Uuid,
+    /// The trace.
+    pub trace_id: Uuid,
+    /// The caller's, or made.
+    pub request_id: String,
+}
+
+/// Writes the records of one decision, in order.
+pub struct DecisionWriter {
+    recorder: Recorder,
+    ids: DecisionIds,
+    origin: Origin,
+    persons: Option<Persons>,
+    number: u32,
+    open_since: Option<Position>,
+}
+
+impl std::fmt::Debug for DecisionWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DecisionWriter").field("ids", &self.ids).finish_non_exhaustive()
+    }
+}
+
+impl DecisionWriter {
+    pub(crate) const fn new(
+        recorder: Recorder,
+        ids: DecisionIds,
+        origin: Origin,
+        persons: Option<Persons>,
+        number: u32,
+    ) -> Self {
+        Self { recorder, ids, origin, persons, number, open_since: None }
+    }
+
+    /// The decision's ids.
+    pub const fn ids(&self) -> &DecisionIds {
+        &self.ids
+    }
+
+    /// A body of the next record.
+    ///
+    /// # Errors
+    /// Where the decision has no persons whose keys could seal it.
+    pub fn body(&self, role: Role, attempt: u8) -> Result<BodyWriter, RecordError> {
+        let persons = self.persons.as_ref().ok_or(seal::Error::NoKeys)?;
+        Ok(BodyWriter::new(
+            self.recorder.journal().clone(),
+            self.recorder.tenant(),
+            persons.content(),
+            record::record_id(self.ids.decision_id, self.number),
+            role,
+            attempt,
+        ))
+    }
+
+    /// Writes the next record; returns when it is durable.
+    ///
+    /// # Errors
+    /// Where it could not be made durable: the call must then not go on.
+    pub async fn commit(
+        &mut self,
+        events: &[Event],
+        bodies: Vec<BodyWriter>,
+    ) -> Result<Committed, RecordError> {
+        let closed = close_all(bodies).await?;
+        let append = encode(
+            self.recorder.writer(),
+            RecordDraft {
+                record_id: record::record_id(self.ids.decision_id, self.number),
+                decision_id: self.ids.decision_id,
+                trace_id: self.ids.trace_id,
+                request_id: &self.ids.request_id,
+                origin: self.origin,
+                events,
+                persons: self.persons.as_ref(),
+                staff: self.recorder.staff(),
+                bodies: closed,
+            },
+        )?;
+        let opens = events.iter().any(|event| event.event_type() == EventType::RequestReceived);
+        let ends = events.iter().any(|event| is_terminal(event.event_type()));
+        if opens && !ends && self.open_since.is_none() {
+            self.open_since = Some(self.recorder.open_calls().enter(self.ids.decision_id));
+        }
+        let committed = self.recorder.journal().append(append).await;
+        let done = committed.is_ok() && ends;
+        let never_began = committed.is_err() && opens;
+        if (done || never_began)
+            && let Some(since) = self.open_since.take()
+        {
+            self.recorder.open_calls().leave(since, self.ids.decision_id);
+        }
+        let committed = committed?;
+        self.number += 1;
+        Ok(committed)
+    }
+}
+
+async fn close_all(bodies: Vec<BodyWriter>) -> Result<Vec<ClosedBody>, RecordError> {
+    let mut closed = Vec::with_capacity(bodies.len());
+    for body in bodies {
+        closed.push(body.close().await?);
+    }
+    Ok(closed)
+}
+
+/// Whether an event of this type ends its decision.
+pub const fn is_terminal(event_type: EventType) -> bool {
+    matches!(
+        event_type,
+        EventType::RequestCompleted
+            | EventType::RequestFailed
+            | EventType::RequestBlocked
+            | EventType::ResponseBlocked
+            | EventType::RequestRejected
+    )
+}
+
+/// The calls whose intent is recorded and whose outcome is not, by a lower bound of their place.
+/// The lowest bound is kept beside the journal, so that a start after a crash reads from there.
+#[derive(Debug)]
+pub(crate) struct OpenCalls {
+    calls: Mutex<BTreeSet<(Position, Uuid)>>,
+    progress: watch::Receiver<Progress>,
+}
+
+impl OpenCalls {
+    pub(crate) fn new(progress: watch::Receiver<Progress>) -> Arc<Self> {
+        Arc::new(Self { calls: Mutex::default(), progress })
+    }
+
+    fn end(&self) -> Position {
+        self.progress.borrow().end
+    }
+
+    fn enter(&self, decision_id: Uuid) -> Position {
+        let mut calls = self.lock();
+        // Read under the lock: `lowest` must never pass a call that is about to be written.
+        let since = self.end();
+        calls.insert((since, decision_id));
+        since
+    }
+
+    fn leave(&self, since: Position, decision_id: Uuid) {
+        self.lock().remove(&(since, decision_id));
+    }
+
+    /// No open call stands before this place.
+    pub(crate) fn lowest(&self) -> Position {
+        let calls = self.lock();
+        calls.first().map_or_else(|| self.end(), |(position, _)| *position)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<(Position, Uuid)>> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

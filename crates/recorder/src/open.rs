@@ -1,0 +1,170 @@
+//! Opens a data directory: journal, keys, recovery, ledger, workers.
+
+use crate::error::RecordError;
+use crate::gap;
+use crate::indexer::Indexer;
+use crate::recorder::Recorder;
+use crate::recovery::{self, InterruptedError};
+use crate::sealer::{LogSigner, Sealer, SealerError};
+use crate::workers::{Workers, lowest_path};
+use event::EpochStarted;
+use index::IndexWriter;
+use journal::{Durability, Journal, Position, Progress};
+use seal::{KeyClass, KeyRing};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How a data directory is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The data directory.
+    pub data: PathBuf,
+    /// Directory of the last signed state, outside the data directory.
+    pub state_dir: PathBuf,
+    /// First part of the log's origin; a schemaless name without spaces.
+    pub origin: String,
+    /// The tenant.
+    pub tenant: String,
+    /// When a record counts as written.
+    pub durability: Durability,
+    /// Size of a segment.
+    pub segment_bytes: u64,
+    /// A sign of life is recorded this often.
+    pub heartbeat: Duration,
+}
+
+/// Why a data directory cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The journal cannot be opened.
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+    /// The keys cannot be opened.
+    #[error(transparent)]
+    Seal(#[from] seal::Error),
+    /// Calls that a crash cut off could not be ended.
+    #[error(transparent)]
+    Interrupted(#[from] InterruptedError),
+    /// A record could not be written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The ledger cannot be taken up.
+    #[error(transparent)]
+    Sealer(#[from] SealerError),
+    /// The system refused a thread or a directory.
+    #[error("the data directory cannot be used: {0}; check that it is writable")]
+    Io(#[from] std::io::Error),
+}
+
+/// An open data directory. Workers end when it is dropped; then the journal is closed.
+#[derive(Debug)]
+pub struct Running {
+    workers: Option<Workers>,
+    /// The write path.
+    pub recorder: Recorder,
+    /// Everything before this place is indexed.
+    pub indexed: watch::Receiver<Option<Position>>,
+    /// How many leaves the newest checkpoint covers.
+    pub sealed: watch::Receiver<u64>,
+    /// Where the journal's acknowledged end is.
+    pub progress: watch::Receiver<Progress>,
+    /// How many calls a crash had cut off.
+    pub interrupted: usize,
+    sealer_failed: Arc<AtomicBool>,
+}
+
+impl Running {
+    /// Whether leaves are being sealed.
+    pub fn is_sealing(&self) -> bool {
+        !self.sealer_failed.load(Ordering::Acquire)
+    }
+
+    /// Seals what is written and stops the workers.
+    pub fn close(mut self) {
+        self.workers = None;
+    }
+}
+
+/// Opens a data directory for writing. Must be called within a tokio runtime.
+///
+/// # Errors
+/// Where anything in it is not as it must be; nothing is served then.
+pub async fn open(options: Options, index: Box<dyn IndexWriter>) -> Result<Running, OpenError> {
+    let journal_dir = options.data.join("journal");
+    let (journal, recovered) = Journal::open(journal::Options {
+        tenant: options.tenant.clone(),
+        durability: options.durability,
+        segment_bytes: options.segment_bytes,
+        ..journal::Options::new(&journal_dir)
+    })?;
+    let keys_dir = options.data.join("keys");
+    let provider = Arc::new(seal::LocalKeyFile::load_or_create(&keys_dir)?);
+    let keys = Arc::new(KeyRing::open(
+        &options.data.join("subjects.db"),
+        provider,
+        seal::Options::default(),
+    )?);
+    let staff = keys.get_or_create(KeyClass::Staff, "staff").await?;
+    let signing = seal::SigningKey::load_or_create(&keys_dir)?;
+    let progress = journal.committed();
+    let meta = journal.meta().clone();
+    let signer = LogSigner {
+        name: format!("{}/{}/{}/{}", options.origin, meta.tenant, meta.writer, meta.epoch),
+        key: signing,
+    };
+    let start = *progress.borrow();
+    let (sealer, sealed) =
+        Sealer::open(&options.data, &options.state_dir, &journal_dir, meta.epoch, signer, start)?;
+    let recorder = Recorder::new(journal, journal_dir.clone(), keys.clone(), staff);
+    if recovered.next_seq == 0 {
+        begin_epoch(&recorder, &options, meta.epoch).await?;
+    }
+    let lowest = std::fs::read_to_string(lowest_path(&journal_dir))
+        .ok()
+        .and_then(|text| text.trim().parse::<Position>().ok())
+        .filter(|place| *place <= start.end);
+    let interrupted = recovery::finish_interrupted(&recorder, lowest).await?;
+    record_old_gap(&recorder).await?;
+    let (indexer, indexed) = Indexer::new(index, journal_dir, keys, meta.writer);
+    let sealer_failed = Arc::new(AtomicBool::new(false));
+    let mut workers = Workers::new();
+    workers.seal(sealer, progress.clone(), sealer_failed.clone())?;
+    workers.index(indexer, progress.clone())?;
+    workers.keep_house(recorder.clone(), tokio::runtime::Handle::current(), options.heartbeat)?;
+    Ok(Running {
+        workers: Some(workers),
+        recorder,
+        indexed,
+        sealed,
+        progress,
+        interrupted,
+        sealer_failed,
+    })
+}
+
+/// The first leaf of an epoch says why it began and what was known before.
+async fn begin_epoch(recorder: &Recorder, options: &Options, epoch: u32) -> Result<(), OpenError> {
+    let before = match epoch {
+        0 | 1 => None,
+        later => {
+            crate::files::LedgerFiles::new(&options.data.join("ledger"), later - 1).checkpoint()?
+        }
+    };
+    let reason = if epoch <= 1 { "first" } else { "restored" };
+    recorder.control(EpochStarted { reason: Some(reason.to_owned()), checkpoint: before }).await?;
+    Ok(())
+}
+
+/// A gap that was open when the last process ended.
+async fn record_old_gap(recorder: &Recorder) -> Result<(), OpenError> {
+    let reserve = recorder.journal().reserve();
+    if let Some(note) = gap::left_over(reserve)? {
+        recorder.control(note).await?;
+        reserve.clear()?;
+    }
+    Ok(())
+}

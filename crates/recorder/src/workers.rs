@@ -1,0 +1,199 @@
+//! The threads behind the journal: sealer, indexer, housekeeping.
+
+use crate::indexer::Indexer;
+use crate::recorder::Recorder;
+use crate::sealer::{CHECKPOINT_INTERVAL, Sealer};
+use event::{ClockAnomaly, Heartbeat};
+use journal::Progress;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How soon the indexer sees new records.
+const INDEX_INTERVAL: Duration = Duration::from_millis(20);
+/// How long a worker waits after a failure.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+/// Workers yield to the data plane.
+const NICENESS: i32 = 10;
+/// How often the lowest open call is noted.
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Stops and joins the threads when dropped.
+#[derive(Debug)]
+pub(crate) struct Workers {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// A flag that a thread can wait on.
+#[derive(Clone)]
+struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Waits, unless unparked because the end has come.
+    fn wait(&self, time: Duration) {
+        if !self.is_set() {
+            thread::park_timeout(time);
+        }
+    }
+}
+
+impl Workers {
+    pub(crate) fn new() -> Self {
+        Self { stop: Arc::default(), threads: Vec::new() }
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        work: impl FnOnce(Stop) + Send + 'static,
+    ) -> std::io::Result<()> {
+        let stop = Stop(self.stop.clone());
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            yield_to_others();
+            work(stop);
+        })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    pub(crate) fn seal(
+        &mut self,
+        mut sealer: Sealer,
+        progress: watch::Receiver<Progress>,
+        failed: Arc<AtomicBool>,
+    ) -> std::io::Result<()> {
+        self.spawn("sealer", move |stop| {
+            loop {
+                let last_round = stop.is_set();
+                let now = *progress.borrow();
+                if let Err(error) = sealer.catch_up(now) {
+                    tracing::error!(%error, "leaves are not being sealed");
+                    failed.store(true, Ordering::Release);
+                    stop.wait(RETRY_INTERVAL);
+                } else {
+                    failed.store(false, Ordering::Release);
+                }
+                if last_round {
+                    break;
+                }
+                stop.wait(CHECKPOINT_INTERVAL);
+            }
+            if let Err(error) = sealer.sync() {
+                tracing::warn!(%error, "tiles were not synced; they are made again at the next start");
+            }
+        })
+    }
+
+    pub(crate) fn index(
+        &mut self,
+        mut indexer: Indexer,
+        progress: watch::Receiver<Progress>,
+    ) -> std::io::Result<()> {
+        self.spawn("indexer", move |stop| {
+            while !stop.is_set() {
+                let now = *progress.borrow();
+                match indexer.catch_up(now, &|| stop.is_set()) {
+                    Ok(true) => {}
+                    Ok(false) => stop.wait(INDEX_INTERVAL),
+                    Err(error) => {
+                        tracing::error!(%error, "the index does not follow the journal");
+                        stop.wait(RETRY_INTERVAL);
+                    }
+                }
+            }
+        })
+    }
+
+    pub(crate) fn keep_house(
+        &mut self,
+        recorder: Recorder,
+        runtime: tokio::runtime::Handle,
+        heartbeat: Duration,
+    ) -> std::io::Result<()> {
+        self.spawn("housekeeping", move |stop| {
+            let mut since_heartbeat = Duration::ZERO;
+            let mut clock_jumps = 0;
+            while !stop.is_set() {
+                stop.wait(HOUSEKEEPING_INTERVAL);
+                since_heartbeat += HOUSEKEEPING_INTERVAL;
+                note_lowest_open_call(&recorder);
+                runtime.block_on(record_gap(&recorder));
+                runtime.block_on(record_clock_jump(&recorder, &mut clock_jumps));
+                if since_heartbeat >= heartbeat && !stop.is_set() {
+                    since_heartbeat = Duration::ZERO;
+                    runtime.block_on(beat(&recorder));
+                }
+            }
+            note_lowest_open_call(&recorder);
+        })
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        for thread in self.threads.drain(..) {
+            thread.thread().unpark();
+            if thread.join().is_err() {
+                tracing::error!("a worker thread panicked");
+            }
+        }
+    }
+}
+
+fn yield_to_others() {
+    // On Linux a thread has its own niceness, addressed by its thread id.
+    let thread = rustix::thread::gettid();
+    if let Err(error) = rustix::process::setpriority_process(Some(thread), NICENESS) {
+        tracing::debug!(%error, "the worker keeps normal priority");
+    }
+}
+
+async fn beat(recorder: &Recorder) {
+    let data = Heartbeat { open_requests: Some(recorder.open_call_count() as u64) };
+    if let Err(error) = recorder.control(data).await {
+        tracing::warn!(%error, "no heartbeat was recorded");
+    }
+}
+
+async fn record_gap(recorder: &Recorder) {
+    if let Some((data, count)) = recorder.gap().pending() {
+        match recorder.control(data).await {
+            Ok(_) => recorder.gap().recorded(count),
+            Err(error) => tracing::warn!(%error, count, "calls go through without records"),
+        }
+    }
+}
+
+async fn record_clock_jump(recorder: &Recorder, seen: &mut u64) {
+    let stats = recorder.journal().stats();
+    if stats.clock_jumps == *seen {
+        return;
+    }
+    let jump = stats.last_clock_jump.map(|jump| jump.shown_micros - jump.expected_micros);
+    match recorder.control(ClockAnomaly { jump_us: jump }).await {
+        Ok(_) => *seen = stats.clock_jumps,
+        Err(error) => tracing::warn!(%error, ?jump, "a clock jump was not recorded"),
+    }
+}
+
+/// Where a start after a crash begins to look for open calls.
+pub(crate) fn lowest_path(journal: &Path) -> PathBuf {
+    journal.join("lowest-open-call")
+}
+
+fn note_lowest_open_call(recorder: &Recorder) {
+    let place = recorder.open_calls().lowest();
+    let path = lowest_path(recorder.journal_dir());
+    if let Err(error) = crate::files::replace(&path, place.to_string().as_bytes(), false) {
+        tracing::debug!(%error, "the lowest open call was not noted; the next start reads more");
+    }
+}
