@@ -1,1 +1,21 @@
-//! control
+#![doc = include_str!("../README.md")]
+
+mod attempts;
+mod control;
+mod error;
+mod keys;
+mod kinds;
+mod passwords;
+mod secret;
+mod store;
+mod table;
+mod tokens;
+mod users;
+
+pub use control::Control;
+pub use error::{Error, LoginError, Result};
+pub use keys::{ApiKey, CreatedKey, NewKey};
+pub use kinds::{Role, Scope};
+pub use tokens::{AccessToken, TOKEN_LIFETIME_S};
+pub use users::User;
+pub use zeroize::Zeroizing;

@@ -60,11 +60,7 @@ impl KeyRing {
     /// # Errors
     /// [`Error::WrongKek`] where the provider is not the store's, [`Error::NewerFormat`], or what
     /// the file system says.
-    pub fn open(
-        path: &Path,
-        provider: Arc<dyn KeyProvider>,
-        options: Options,
-    ) -> Result<Self> {
+    pub fn open(path: &Path, provider: Arc<dyn KeyProvider>, options: Options) -> Result<Self> {
         let store = Store::open(path, provider.check()?)?;
         let shared = Arc::new(Shared::new(path, provider, options)?);
         let (commands, mut receiver) = mpsc::channel(QUEUE_KEYS_MAX);

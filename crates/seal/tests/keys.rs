@@ -1,7 +1,7 @@
 //! The key store at its boundary: durability, identity, refusal.
 
 use futures_util::future::join_all;
-use seal::{Error, KeyClass, KeyId, KeyRing, Options, LocalKeyFile, RecordKey, SigningKey};
+use seal::{Error, KeyClass, KeyId, KeyRing, LocalKeyFile, Options, RecordKey, SigningKey};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use seal::{
-    Codec, Error, KeyClass, KeyRing, Options, LocalKeyFile, PIECE_BYTES_MAX, RecordKey,
-    SubjectKey, aad,
+    Codec, Error, KeyClass, KeyRing, LocalKeyFile, Options, PIECE_BYTES_MAX, RecordKey, SubjectKey,
+    aad,
 };
 use std::sync::Arc;
 

@@ -1,0 +1,105 @@
+//! `control.db`: opening and migrating.
+
+use crate::{Error, Result};
+use event::Timestamp;
+use rusqlite::{Connection, OpenFlags, Row};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long to wait for another process.
+const BUSY_WAIT: Duration = Duration::from_secs(5);
+
+/// One step for each format; the format is how many were taken. Released steps never change.
+const MIGRATIONS: &[&str] = &["
+CREATE TABLE users (
+  id TEXT PRIMARY KEY,
+  username TEXT NOT NULL UNIQUE COLLATE NOCASE,
+  password_hash TEXT NOT NULL,
+  role TEXT NOT NULL,
+  disabled_us INTEGER,
+  token_generation INTEGER NOT NULL DEFAULT 0,
+  created_us INTEGER NOT NULL,
+  last_login_us INTEGER
+) STRICT;
+CREATE TABLE api_keys (
+  id TEXT PRIMARY KEY,
+  sha256 TEXT NOT NULL UNIQUE,
+  hint TEXT NOT NULL,
+  source TEXT,
+  scopes TEXT NOT NULL,
+  created_us INTEGER NOT NULL,
+  expires_us INTEGER,
+  revoked_us INTEGER,
+  last_used_us INTEGER,
+  rotated_from TEXT
+) STRICT;
+CREATE TABLE secrets (
+  name TEXT PRIMARY KEY,
+  value BLOB NOT NULL
+) STRICT;
+"];
+
+/// Opens the store, makes it where there is none, and brings it to the newest format.
+pub(crate) fn open(path: &Path) -> Result<Connection> {
+    // Made here and not by SQLite, for the mode.
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| Error::Io { path: path.to_owned(), what: error.to_string() })?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
+    let known = MIGRATIONS.len() as i64;
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if found > known {
+        return Err(Error::NewerFormat { path: path.to_owned(), found, known });
+    }
+    for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", known)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// A column of microseconds.
+pub(crate) fn time(row: &Row<'_>, column: &str) -> rusqlite::Result<Timestamp> {
+    row.get(column).map(Timestamp::from_micros)
+}
+
+/// A column of microseconds that may be null.
+pub(crate) fn maybe_time(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Timestamp>> {
+    row.get::<_, Option<i64>>(column).map(|micros| micros.map(Timestamp::from_micros))
+}
+
+/// A column that holds a name of a closed vocabulary.
+pub(crate) fn named<T: std::str::FromStr<Err = Error>>(
+    row: &Row<'_>,
+    column: &str,
+) -> rusqlite::Result<T> {
+    parsed(row.get_ref(column)?.as_str()?, row.as_ref().column_index(column)?)
+}
+
+pub(crate) fn parsed<T: std::str::FromStr<Err = Error>>(
+    text: &str,
+    column: usize,
+) -> rusqlite::Result<T> {
+    text.parse().map_err(|error: Error| {
+        let kind = rusqlite::types::Type::Text;
+        rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(error))
+    })
+}

@@ -1,0 +1,175 @@
+//! The control store at its boundary.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+use control::{Control, Error, LoginError, NewKey, Role, Scope};
+use event::Timestamp;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+fn open(dir: &Path) -> Control {
+    Control::open(&dir.join("control.db")).unwrap()
+}
+
+fn gateway_key() -> NewKey {
+    NewKey {
+        source: Some("finance-app".to_owned()),
+        scopes: vec![Scope::Gateway],
+        expires_at: None,
+    }
+}
+
+#[test]
+fn keys_authenticate_across_restarts_and_are_not_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    let control = open(dir.path());
+    let created = control.create_key(gateway_key()).unwrap();
+    assert!(created.secret.starts_with("al_gw_") && created.secret.len() == 49);
+    assert!(!format!("{created:?}").contains(created.secret.as_str()));
+    let found = control.authenticate(&created.secret).unwrap();
+    assert_eq!(found.source.as_deref(), Some("finance-app"));
+    assert!(found.allows(Scope::Gateway) && !found.allows(Scope::Read));
+    drop(control);
+    let control = open(dir.path());
+    assert_eq!(control.authenticate(&created.secret).unwrap().id, created.key.id);
+    assert!(control.list_keys().unwrap()[0].last_used_at.is_some());
+    for file in ["control.db", "control.db-wal"] {
+        let bytes = std::fs::read(dir.path().join(file)).unwrap_or_default();
+        let secret = created.secret.as_bytes();
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret), "{file}");
+    }
+    let mode = std::fs::metadata(dir.path().join("control.db")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600);
+}
+
+#[test]
+fn unknown_changed_and_foreign_keys_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let control = open(dir.path());
+    let secret = control.create_key(gateway_key()).unwrap().secret.to_string();
+    let last = if secret.ends_with('A') { 'B' } else { 'A' };
+    let changed = format!("{}{last}", &secret[..secret.len() - 1]);
+    let prefix = secret.replace("al_gw_", "al_rd_");
+    let bad =
+        ["", "sk-proj-abc", "al_gw_", &changed, &prefix, &secret[..48], &format!("{secret} ")];
+    for bad in bad {
+        assert!(control.authenticate(bad).is_none(), "{bad:?} was taken");
+    }
+}
+
+#[test]
+fn revoked_expired_and_rotated_keys_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let control = open(dir.path());
+    let first = control.create_key(gateway_key()).unwrap();
+    let second = control.rotate_key(&first.key.id, Duration::from_hours(1)).unwrap();
+    assert_eq!(second.key.rotated_from.as_deref(), Some(first.key.id.as_str()));
+    assert_eq!((&second.key.source, &second.key.scopes), (&first.key.source, &first.key.scopes));
+    assert!(control.authenticate(&first.secret).is_some(), "both hold during the overlap");
+    let third = control.rotate_key(&second.key.id, Duration::ZERO).unwrap();
+    assert!(control.authenticate(&second.secret).is_none());
+    let ended = control.rotate_key(&second.key.id, Duration::ZERO).unwrap_err();
+    assert_eq!(ended, Error::KeyEnded { id: second.key.id.clone() });
+    let revoked = control.revoke_key(&third.key.id).unwrap().revoked_at;
+    assert!(control.authenticate(&third.secret).is_none());
+    assert_eq!(control.revoke_key(&third.key.id).unwrap().revoked_at, revoked);
+    let expired = NewKey { expires_at: Some(Timestamp::from_micros(1)), ..gateway_key() };
+    assert!(control.authenticate(&control.create_key(expired).unwrap().secret).is_none());
+    assert_eq!(control.list_keys().unwrap().len(), 4);
+    let missing = control.revoke_key("key_none").unwrap_err();
+    assert_eq!(missing, Error::NotFound { what: "key", id: "key_none".to_owned() });
+}
+
+#[test]
+fn keys_need_a_scope_and_a_source_that_a_header_can_carry() {
+    let dir = tempfile::tempdir().unwrap();
+    let control = open(dir.path());
+    assert!(control.create_key(NewKey { scopes: Vec::new(), ..gateway_key() }).is_err());
+    for source in ["", " ", "naïve", "a\nb", &"x".repeat(257)] {
+        let new = NewKey { source: Some(source.to_owned()), ..gateway_key() };
+        assert!(control.create_key(new).is_err(), "{source:?} was taken");
+    }
+    let both = NewKey { scopes: vec![Scope::Read, Scope::Gateway, Scope::Read], ..gateway_key() };
+    assert_eq!(control.create_key(both).unwrap().key.scopes, [Scope::Gateway, Scope::Read]);
+}
+
+#[test]
+fn admin_is_made_once_and_signs_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let control = open(dir.path());
+    let password = control.ensure_admin(None).unwrap().unwrap();
+    assert_eq!(control.ensure_admin(Some("other")).unwrap(), None);
+    let refused = control.login("admin", "other", "").unwrap_err();
+    assert_eq!(refused, LoginError::Refused);
+    assert_eq!(control.login("nobody", &password, "").unwrap_err(), LoginError::Refused);
+    let token = control.login("ADMIN", &password, "").unwrap();
+    assert_eq!(token.user.role, Role::Admin);
+    assert_eq!(control.session(&token.token).unwrap().username, "admin");
+    drop(control);
+    let control = open(dir.path());
+    assert!(control.session(&token.token).is_some(), "a restart ends no session");
+    assert!(control.users().unwrap()[0].last_login_at.is_some());
+}
+
+#[test]
+fn given_password_is_taken_and_an_empty_one_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let control = open(dir.path());
+    assert!(matches!(control.ensure_admin(Some("")), Err(Error::Invalid { .. })));
+    assert_eq!(control.ensure_admin(Some("correct horse")).unwrap(), None);
+    control.login("admin", "correct horse", "").unwrap();
+}
+
+#[test]
+fn tokens_end_with_password_and_account_and_cannot_be_forged() {
+    let dir = tempfile::tempdir().unwrap();
+    let control = open(dir.path());
+    control.ensure_admin(Some("one")).unwrap();
+    let token = control.login("admin", "one", "").unwrap().token;
+    for at in 0..token.len() {
+        let mut changed = token.as_bytes().to_vec();
+        changed[at] = if changed[at] == b'A' { b'Q' } else { b'A' };
+        let changed = String::from_utf8(changed).unwrap();
+        assert!(control.session(&changed).is_none(), "byte {at}");
+    }
+    // Signed with an empty key, and not at all.
+    let payload = token.split('.').nth(1).unwrap();
+    for header in ["eyJhbGciOiJub25lIn0", "eyJhbGciOiJIUzI1NiJ9"] {
+        assert!(control.session(&format!("{header}.{payload}.")).is_none());
+    }
+    control.set_password("admin", "two").unwrap();
+    assert!(control.session(&token).is_none());
+    control.create_user("eve", "three", Role::Viewer).unwrap();
+    let eve = control.login("eve", "three", "").unwrap().token;
+    control.set_disabled("eve", true).unwrap();
+    assert!(control.session(&eve).is_none());
+    assert_eq!(control.login("eve", "three", "").unwrap_err(), LoginError::Refused);
+    let last = control.set_disabled("admin", true).unwrap_err();
+    assert_eq!(last, Error::LastAdmin { username: "admin".to_owned() });
+    let taken = control.create_user("EVE", "four", Role::Viewer).unwrap_err();
+    assert_eq!(taken, Error::Exists { what: "user", id: "EVE".to_owned() });
+}
+
+#[test]
+fn repeated_failures_are_held_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let control = open(dir.path());
+    control.ensure_admin(Some("right")).unwrap();
+    for _ in 0..5 {
+        assert_eq!(control.login("admin", "wrong", "192.0.2.1").unwrap_err(), LoginError::Refused);
+    }
+    let held = control.login("admin", "right", "192.0.2.1").unwrap_err();
+    assert!(matches!(held, LoginError::TooMany { .. }), "{held:?}");
+    control.login("admin", "right", "192.0.2.2").unwrap();
+}
+
+#[test]
+fn newer_store_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    let path = dir.path().join("control.db");
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    raw.pragma_update(None, "user_version", 99).unwrap();
+    let refused = Control::open(&path).unwrap_err();
+    assert_eq!(refused, Error::NewerFormat { path, found: 99, known: 1 });
+}
