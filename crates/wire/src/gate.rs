@@ -74,6 +74,10 @@ impl EventGate {
             match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
                 Some(b'[' | b'{') => {
                     self.mode = Mode::Array { depth: 0, in_string: false, escaped: false };
+                    // Blanks that might have been the start of an event.
+                    if !self.pending.is_empty() {
+                        out.push(std::mem::take(&mut self.pending).into());
+                    }
                 }
                 Some(_) => self.mode = Mode::Events,
                 None => {}

@@ -1,7 +1,7 @@
 //! Messages and their parts, of every format: what a person would read of them.
 
 use crate::json::{Kind, Result, Scan, Text};
-use crate::preview::{NAME_CHARS_MAX, Preview, RESULT_MARK};
+use crate::preview::{NAME_CHARS_MAX, Preview};
 
 /// Deepest nesting of content in content (results of tools hold parts again).
 const NESTING_MAX: u8 = 4;
@@ -19,6 +19,8 @@ struct Part<'a> {
     calls: Option<&'a [u8]>,
     /// A result of a tool, given by a key instead of a type.
     result: Option<&'a [u8]>,
+    /// What a tool gave back, an object.
+    object: Option<&'a [u8]>,
     /// A medium, given by a key instead of a type.
     medium: Option<&'static str>,
     code: bool,
@@ -78,6 +80,9 @@ fn fields<'a>(scan: &mut Scan<'a>, part: &mut Part<'a>) -> Result<()> {
             }
             b"functionResponse" | b"function_response" | b"toolResult" | b"toolResponse" => {
                 part.result = Some(scan.span()?);
+            }
+            b"response" | b"json" if scan.kind() == Kind::Object => {
+                part.object = Some(scan.span()?);
             }
             b"thought" => part.thought = scan.is_true()?,
             b"executableCode" | b"executable_code" => part.code = true,
@@ -139,6 +144,9 @@ fn body(part: &Part<'_>, out: &mut Preview, nesting: u8) -> Result<()> {
     if let Some(inner) = part.inner {
         content_at(&mut Scan::new(inner), out, nesting + 1)?;
     }
+    if let Some(object) = part.object.filter(|object| *object != b"{}") {
+        out.push_bytes(object);
+    }
     if let Some(medium) = part.medium {
         out.push_mark(medium);
     }
@@ -162,18 +170,11 @@ fn body(part: &Part<'_>, out: &mut Preview, nesting: u8) -> Result<()> {
 /// A result of a tool: marked, and no words of a person.
 fn result(inner: Option<&[u8]>, out: &mut Preview, nesting: u8) -> Result<()> {
     let spoken = out.spoken;
-    out.new_line();
-    out.push(RESULT_MARK);
+    out.begin_result();
     if let Some(inner) = inner {
-        let scan = &mut Scan::new(inner);
-        if let Kind::String = scan.kind() {
-            if let Some(text) = scan.text()? {
-                out.push_text(text);
-            }
-        } else {
-            content_at(scan, out, nesting + 1)?;
-        }
+        content_at(&mut Scan::new(inner), out, nesting + 1)?;
     }
+    out.end_result();
     out.spoken = spoken;
     Ok(())
 }

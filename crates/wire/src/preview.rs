@@ -8,7 +8,15 @@ const CALLS_MAX: usize = 128;
 pub(crate) const NAME_CHARS_MAX: usize = 256;
 
 /// What stands before the result of a tool.
-pub(crate) const RESULT_MARK: &str = "[tool result] ";
+pub(crate) const RESULT_MARK: &str = "[tool result]";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    Text,
+    Mark,
+    /// The mark of a result: what it holds stands on the same line.
+    Result,
+}
 
 /// Collects up to a number of characters, and names of called tools.
 #[derive(Debug)]
@@ -16,6 +24,8 @@ pub(crate) struct Preview {
     text: String,
     left: usize,
     calls: Vec<String>,
+    /// Behind `[…]`: text starts a new line, or follows a blank.
+    behind: Behind,
     /// Whether something did not fit.
     pub(crate) cut: bool,
     /// Whether there was text that is not the result of a tool.
@@ -26,7 +36,14 @@ pub(crate) struct Preview {
 
 impl Preview {
     pub(crate) fn new(chars_max: usize) -> Self {
-        Self { text: String::new(), left: chars_max, calls: Vec::new(), cut: false, spoken: false }
+        Self {
+            text: String::new(),
+            left: chars_max,
+            calls: Vec::new(),
+            behind: Behind::Text,
+            cut: false,
+            spoken: false,
+        }
     }
 
     /// Adds text as it is.
@@ -54,6 +71,9 @@ impl Preview {
             return;
         }
         self.spoken = true;
+        if self.behind != Behind::Text {
+            self.new_line();
+        }
         // One character more than fits, to know that something was cut.
         text.decode(self.left.saturating_add(1), |piece| {
             self.push(piece);
@@ -75,6 +95,7 @@ impl Preview {
         self.push("[");
         self.push(what);
         self.push("]");
+        self.behind = Behind::Mark;
     }
 
     /// Notes the call of a tool.
@@ -87,21 +108,45 @@ impl Preview {
             self.push("[tool call: ");
             self.push(name);
             self.push("]");
+            self.behind = Behind::Mark;
         }
         self.calls.push(name.to_owned());
     }
 
-    /// Starts a line, unless at the start of one or behind a mark's blank.
+    /// Starts a line, unless at the start of one.
     pub(crate) fn new_line(&mut self) {
-        let inside = !self.text.is_empty() && !self.text.ends_with('\n');
-        if inside && !self.text.ends_with(RESULT_MARK) {
+        let behind = std::mem::replace(&mut self.behind, Behind::Text);
+        if behind == Behind::Result {
+            self.push(" ");
+        } else if !self.text.is_empty() && !self.text.ends_with('\n') {
             self.push("\n");
         }
     }
 
+    /// Marks what follows, up to `end_result`, as the result of a tool.
+    pub(crate) fn begin_result(&mut self) {
+        self.new_line();
+        self.push(RESULT_MARK);
+        self.behind = Behind::Result;
+    }
+
+    /// Behind the result of a tool.
+    pub(crate) fn end_result(&mut self) {
+        self.behind = Behind::Mark;
+    }
+
+    /// Adds bytes as they are, on a line of their own.
+    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {
+        self.new_line();
+        let fits = bytes.len().min(self.left.saturating_mul(4));
+        self.push(&String::from_utf8_lossy(bytes.get(..fits).unwrap_or_default()));
+    }
+
     /// The text, if any, and the names of called tools.
     pub(crate) fn finish(self) -> (Option<String>, Vec<String>) {
-        ((!self.text.is_empty()).then_some(self.text), self.calls)
+        let mut text = self.text;
+        text.truncate(text.trim_end().len());
+        ((!text.is_empty()).then_some(text), self.calls)
     }
 
     /// Forgets everything; `chars_max` is how much fits again.
