@@ -1,1 +1,5 @@
-//! policy
+#![doc = include_str!("../README.md")]
+
+mod redact;
+
+pub use redact::Redactor;
