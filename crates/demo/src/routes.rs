@@ -40,7 +40,7 @@ fn after_deployment(rest: &str) -> &str {
 
 fn models(path: &str) -> Reply {
     let model = |id: &str| json!({"id": id, "object": "model", "created": 1_760_000_000, "owned_by": "demo"});
-    let names = ["gpt-4o-mini", "gpt-4o", "claude-sonnet-4-5", "text-embedding-3-small"];
+    let names = ["gpt-4o-mini", "gpt-4o", "claude-opus-5", "text-embedding-3-small"];
     match path.rsplit_once("/v1/models").map(|(_, rest)| rest.trim_start_matches('/')) {
         Some("") => {
             let data: Vec<Value> = names.iter().map(|name| model(name)).collect();

@@ -157,7 +157,7 @@ fn body_of(format: usize, topic: &Topic, question: &str, stream: bool) -> (&'sta
         ),
         4..=6 => (
             "/v1/messages",
-            json!({"model": "claude-sonnet-4-5", "max_tokens": 512, "stream": stream, "system": system,
+            json!({"model": "claude-opus-5", "max_tokens": 512, "stream": stream, "system": system,
                 "messages": [{"role": "user", "content": user}]}),
         ),
         7 => (
