@@ -14,6 +14,7 @@ use crate::recovery::Tail;
 use crate::shared::{Progress, Shared, lock};
 use crate::stats::ClockJump;
 use crate::{Error, Position};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -181,7 +182,10 @@ impl Committer {
         let has_leaf = append.leaf.is_some();
         self.leaf.clear();
         if let Some(source) = &mut append.leaf {
-            source.finish(u64::from(self.end.epoch), seq, ts_micros, &mut self.leaf);
+            let (epoch, leaf) = (u64::from(self.end.epoch), &mut self.leaf);
+            // Nothing is staged yet, so whatever goes wrong in there concerns this append only.
+            catch_unwind(AssertUnwindSafe(|| source.finish(epoch, seq, ts_micros, leaf)))
+                .map_err(|_| Error::Invalid { what: "its leaf source panicked" })?;
             check_size(self.leaf.len() as u64, LEAF_BYTES_MAX as u64)?;
         }
         let frames: usize =

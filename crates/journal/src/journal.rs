@@ -241,7 +241,12 @@ impl Journal {
     /// because it was restored from a copy. Nothing that is there is changed, and it stays
     /// readable; `open` then writes the new epoch. Returns its number.
     pub fn start_epoch(options: &Options) -> Result<u32, Error> {
-        create::start_epoch(&RealDisk, options)
+        Self::start_epoch_on(&RealDisk, options)
+    }
+
+    /// Like `start_epoch`, on another file system.
+    pub fn start_epoch_on(disk: &dyn Disk, options: &Options) -> Result<u32, Error> {
+        create::start_epoch(disk, options)
     }
 
     /// Starts queue and threads.
@@ -289,11 +294,12 @@ impl Journal {
         let permit = Arc::clone(&self.memory)
             .acquire_many_owned(permits)
             .await
-            .map_err(|_| self.shared.gone())?;
+            .map_err(|_| Error::Closed)?;
         let (reply, answer) = oneshot::channel();
         let request = Request { append, reply, permit };
-        queue.send(request).await.map_err(|_| self.shared.gone())?;
-        answer.await.map_err(|_| self.shared.gone())?
+        // The committer outlives the journal, unless it panicked.
+        queue.send(request).await.map_err(|_| Error::Poisoned)?;
+        answer.await.map_err(|_| Error::Poisoned)?
     }
 
     /// Appends without waiting for the queue: `Busy` where it is full. The receiver gets the
@@ -308,13 +314,13 @@ impl Journal {
         let permit: OwnedSemaphorePermit =
             Arc::clone(&self.memory).try_acquire_many_owned(permits).map_err(|e| match e {
                 TryAcquireError::NoPermits => Error::Busy,
-                TryAcquireError::Closed => self.shared.gone(),
+                TryAcquireError::Closed => Error::Closed,
             })?;
         let (reply, answer) = oneshot::channel();
         match queue.try_send(Request { append, reply, permit }) {
             Ok(()) => Ok(answer),
             Err(TrySendError::Full(_)) => Err(Error::Busy),
-            Err(TrySendError::Closed(_)) => Err(self.shared.gone()),
+            Err(TrySendError::Closed(_)) => Err(Error::Poisoned),
         }
     }
 

@@ -33,6 +33,8 @@ pub struct Reader {
     window: Vec<u8>,
     window_at: u64,
     next_seq: Option<u64>,
+    /// Offset and header CRC of the closing frame that was just passed.
+    closed: Option<(u64, u32)>,
 }
 
 /// What lies at the reader's place, if no frame does.
@@ -64,11 +66,20 @@ impl Reader {
         let at = match from {
             Some(from) => from,
             None => match list_segments(&*disk, &dir)?.first() {
-                Some(first) => first.at(0),
+                Some(first) => Position::new(first.epoch, 0, 0),
                 None => Position::new(meta.map_or(1, |meta| meta.epoch), 0, 0),
             },
         };
-        Ok(Self { disk, dir, at, file: None, window: Vec::new(), window_at: 0, next_seq: None })
+        Ok(Self {
+            disk,
+            dir,
+            at,
+            file: None,
+            window: Vec::new(),
+            window_at: 0,
+            next_seq: None,
+            closed: None,
+        })
     }
 
     /// Where the next frame is expected.
@@ -82,11 +93,14 @@ impl Reader {
             if until.is_some_and(|until| self.at >= until) {
                 return Ok(None);
             }
-            if self.at.offset < SEGMENT_HEADER_BYTES && !self.enter(until)? {
+            if self.at.offset < SEGMENT_HEADER_BYTES {
+                if self.enter(until)? || self.next_epoch()? {
+                    continue;
+                }
                 return Ok(None);
             }
-            let frame = match self.frame(until)? {
-                Ok(frame) => frame,
+            let (frame, header_crc) = match self.frame(until)? {
+                Ok(found) => found,
                 Err(bad) => match self.gap(bad, until)? {
                     Gap::Again => continue,
                     Gap::End if self.next_epoch()? => continue,
@@ -98,6 +112,8 @@ impl Reader {
             }
             self.next_seq = Some(frame.seq + u64::from(frame.kind == FrameKind::Leaf));
             if frame.kind == FrameKind::SegmentEnd {
+                self.check_rest(frame.next)?;
+                self.closed = Some((self.at.offset, header_crc));
                 self.go(Position::new(self.at.epoch, self.at.segment + 1, 0));
                 continue;
             }
@@ -108,23 +124,37 @@ impl Reader {
 
     /// Reads the header of the segment that is entered; false where none was begun.
     fn enter(&mut self, until: Option<Position>) -> Result<bool, Error> {
-        let missing = "the segment file is missing or empty";
-        let required = until.is_some_and(|until| self.at.at(SEGMENT_HEADER_BYTES) < until);
+        let place = self.at.at(0);
         if !self.open_file()? {
-            return if required { Err(corrupt(self.at.at(0), missing)) } else { Ok(false) };
+            return self.unbegun(until, "the segment file is missing");
         }
         self.fill(0, SEGMENT_HEADER_BYTES as usize, u64::MAX)?;
-        let place = self.at.at(0);
         let header = match SegmentHeader::decode(&self.window, place) {
-            Err(BadHeader::Empty) if !required && !self.begun(place)? => return Ok(false),
+            Err(BadHeader::Empty | BadHeader::Damaged(_)) if !self.begun(place)? => {
+                return self.unbegun(until, "the segment is empty");
+            }
             _ => decode_header(&self.window, place)?,
         };
-        if self.next_seq.is_some_and(|seq| seq != header.first_seq) {
+        let follows = self.next_seq.is_none_or(|seq| seq == header.first_seq)
+            && self.closed.take().is_none_or(|end| end == (header.prev_end, header.prev_crc));
+        if !follows {
             return Err(corrupt(place, "the segment does not follow the one before it"));
         }
         self.next_seq = Some(header.first_seq);
         self.at.offset = SEGMENT_HEADER_BYTES;
         Ok(true)
+    }
+
+    /// A segment that is not there, or only prepared, ends its epoch: nothing may be behind it.
+    fn unbegun(&self, until: Option<Position>, what: &'static str) -> Result<bool, Error> {
+        let place = self.at.at(0);
+        let behind = until.is_some_and(|until| {
+            until.epoch == place.epoch && until > place.at(SEGMENT_HEADER_BYTES)
+        }) || self.acknowledged(place)?
+            || list_segments(&*self.disk, &self.dir)?
+                .iter()
+                .any(|other| other.epoch == place.epoch && *other > place);
+        if behind { Err(corrupt(place, what)) } else { Ok(false) }
     }
 
     fn go(&mut self, to: Position) {
@@ -140,8 +170,24 @@ impl Reader {
             return Ok(false);
         };
         self.next_seq = None;
-        self.go(*next);
+        self.closed = None;
+        self.go(Position::new(next.epoch, 0, 0));
         Ok(true)
+    }
+
+    /// Behind a closing frame there are only zeros.
+    fn check_rest(&mut self, from: Position) -> Result<(), Error> {
+        let mut offset = from.offset;
+        loop {
+            self.fill(offset, WINDOW_BYTES, u64::MAX)?;
+            if self.window.is_empty() {
+                return Ok(());
+            }
+            if self.window.iter().any(|b| *b != 0) {
+                return Err(corrupt(from, "bytes behind the end of the segment"));
+            }
+            offset += self.window.len() as u64;
+        }
     }
 
     /// Opens the file of the current segment; false if there is none.
@@ -163,7 +209,10 @@ impl Reader {
     }
 
     /// The frame at the current place, or why there is none.
-    fn frame(&mut self, until: Option<Position>) -> Result<Result<StoredFrame, BadFrame>, Error> {
+    fn frame(
+        &mut self,
+        until: Option<Position>,
+    ) -> Result<Result<(StoredFrame, u32), BadFrame>, Error> {
         if !self.open_file()? {
             return Err(corrupt(self.at.at(0), "the segment file is missing"));
         }
@@ -178,7 +227,7 @@ impl Reader {
             let known = self.at.offset >= self.window_at;
             let bytes = self.window.get(skip..).filter(|_| known).unwrap_or_default();
             let bad = match decode_frame(bytes, self.at) {
-                Ok(frame) => return Ok(Ok(StoredFrame::new(&frame, self.at))),
+                Ok(frame) => return Ok(Ok((StoredFrame::new(&frame, self.at), frame.header_crc))),
                 Err(bad) => bad,
             };
             match bad {
@@ -224,9 +273,7 @@ impl Reader {
 
     /// True if anything proves that acknowledged bytes lie behind the current place.
     fn continues(&self) -> Result<bool, Error> {
-        let watermark = read_watermark(&*self.disk, &self.dir)?;
-        let behind = |w: Watermark| w.end.epoch == self.at.epoch && w.end > self.at;
-        if watermark.is_some_and(behind) {
+        if self.acknowledged(self.at)? {
             return Ok(true);
         }
         let next = Position::new(self.at.epoch, self.at.segment + 1, 0);
@@ -235,6 +282,13 @@ impl Reader {
         }
         let bytes = self.load(self.at)?;
         Ok(find_frame(&bytes, self.at, self.at.offset, proves_earlier).is_some())
+    }
+
+    /// True if the watermark of this epoch lies behind `place`.
+    fn acknowledged(&self, place: Position) -> Result<bool, Error> {
+        let watermark = read_watermark(&*self.disk, &self.dir)?;
+        let behind = |w: Watermark| w.end.epoch == place.epoch && w.end > place;
+        Ok(watermark.is_some_and(behind))
     }
 
     /// True if the segment holds a header or frames.

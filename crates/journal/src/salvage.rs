@@ -44,7 +44,12 @@ pub struct Salvage {
 impl Salvage {
     /// Starts at the first segment.
     pub fn open(dir: impl Into<PathBuf>) -> Result<Self, Error> {
-        let (disk, dir) = (Arc::new(RealDisk), dir.into());
+        Self::open_on(Arc::new(RealDisk), dir)
+    }
+
+    /// Like `open`, on another file system.
+    pub fn open_on(disk: Arc<dyn Disk>, dir: impl Into<PathBuf>) -> Result<Self, Error> {
+        let dir = dir.into();
         let segments: VecDeque<_> = list_segments(&*disk, &dir)?.into();
         let start = Position::new(0, 0, 0);
         Ok(Self { disk, dir, segments, at: start, bytes: Vec::new(), found: VecDeque::new() })

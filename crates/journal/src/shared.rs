@@ -84,11 +84,6 @@ impl Shared {
     pub fn check(&self) -> Result<(), Error> {
         if self.is_poisoned() { Err(Error::Poisoned) } else { Ok(()) }
     }
-
-    /// What a caller gets whose request nobody answered.
-    pub fn gone(&self) -> Error {
-        if self.is_poisoned() { Error::Poisoned } else { Error::Closed }
-    }
 }
 
 // === impl WatermarkFile ===

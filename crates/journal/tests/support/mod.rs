@@ -1,6 +1,8 @@
 //! Small journals for tests.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod memdisk;
+
 use journal::{
     Append, Committed, Durability, Error, Frame, FrameKind, Journal, LeafSource, Options, Reader,
     SEGMENT_BYTES_MIN, StoredFrame,
