@@ -84,7 +84,7 @@ impl DecisionWriter {
         let closed = close_all(bodies).await?;
         let append = encode(
             self.recorder.writer(),
-            RecordDraft {
+            &RecordDraft {
                 record_id: record::record_id(self.ids.decision_id, self.number),
                 decision_id: self.ids.decision_id,
                 trace_id: self.ids.trace_id,

@@ -47,17 +47,17 @@ struct Group {
 }
 
 /// Seals and packs a record.
-pub(crate) fn encode(writer: &Writer, draft: RecordDraft<'_>) -> Result<Append, RecordError> {
+pub(crate) fn encode(writer: &Writer, draft: &RecordDraft<'_>) -> Result<Append, RecordError> {
     if draft.events.is_empty() || draft.events.len() > EVENTS_MAX {
         return Err(RecordError::Events(draft.events.len()));
     }
     let mut frames = Vec::with_capacity(4);
-    let parts = gather_parts(&draft, &mut frames);
+    let parts = gather_parts(draft, &mut frames);
     let open = OpenData::write(seal::random16(), draft.trace_id, draft.request_id, draft.events);
     let open_sha256 = hash(&open);
     frames.push(Frame { kind: FrameKind::Open, keys: write_places(&parts.early), payload: open });
     let mut commitments = Context::new(&SHA256);
-    let sealed_sha256 = match seal_groups(writer, &draft, &mut commitments)? {
+    let sealed_sha256 = match seal_groups(writer, draft, &mut commitments)? {
         Some(frame) => {
             let sha256 = hash(&frame.payload);
             frames.push(frame);
@@ -167,9 +167,12 @@ fn group_fields(draft: &RecordDraft<'_>) -> Vec<Group> {
 fn subject_fields(events: &[Event], name: &str) -> Vec<u8> {
     let fields: Vec<serde_json::Value> = events
         .iter()
-        .map(|event| match event.data.subjects().iter().any(|subject| subject == name) {
-            true => serde_json::json!({ "subjects": [name] }),
-            false => serde_json::json!({}),
+        .map(|event| {
+            if event.data.subjects().iter().any(|subject| subject == name) {
+                serde_json::json!({ "subjects": [name] })
+            } else {
+                serde_json::json!({})
+            }
         })
         .collect();
     serde_json::Value::from(fields).to_string().into_bytes()

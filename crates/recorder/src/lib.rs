@@ -28,7 +28,7 @@ pub use open::{OpenError, Options, Running, open};
 pub use persons::{PersonNames, Persons};
 pub use project::{Projector, cursor_of, position_of};
 pub use proof::{ProofError, prove};
-pub use read::{OpenedRecord, RecordReader, StoredBody, StoredRecord};
+pub use read::{KeyedPayload, OpenedRecord, RecordReader, StoredBody, StoredRecord};
 pub use record::Role;
 pub use recorder::Recorder;
 pub use recovery::InterruptedError;

@@ -9,6 +9,9 @@ use serde_json::value::RawValue;
 use std::path::Path;
 use uuid::Uuid;
 
+/// A frame's keys and payload.
+pub type KeyedPayload = (Vec<u8>, Vec<u8>);
+
 /// One record as stored: verbatim bytes, nothing opened.
 #[derive(Debug)]
 pub struct StoredRecord {
@@ -21,9 +24,9 @@ pub struct StoredRecord {
     /// Places of parts that were written before the record.
     pub early_parts: Vec<Position>,
     /// The sealed frame's keys and payload, where there is one.
-    pub sealed: Option<(Vec<u8>, Vec<u8>)>,
+    pub sealed: Option<KeyedPayload>,
     /// Keys and payloads of the parts that stand in front of the record, where they were kept.
-    pub parts: Vec<(Vec<u8>, Vec<u8>)>,
+    pub parts: Vec<KeyedPayload>,
     /// Where the record's first frame stands.
     pub at: Position,
     /// Where the next record can begin.
@@ -99,7 +102,7 @@ impl RecordReader {
                     }
                 }
                 FrameKind::Open => {
-                    return self.rest(starts, frame, parts, until).map(Some);
+                    return self.rest(&starts, frame, parts, until).map(Some);
                 }
                 FrameKind::SegmentEnd => {}
                 FrameKind::Sealed | FrameKind::Leaf => {
@@ -112,9 +115,9 @@ impl RecordReader {
 
     fn rest(
         &mut self,
-        starts: Vec<(Position, Uuid)>,
+        starts: &[(Position, Uuid)],
         open: StoredFrame,
-        mut parts: Vec<(Vec<u8>, Vec<u8>)>,
+        mut parts: Vec<KeyedPayload>,
         until: Option<Position>,
     ) -> Result<StoredRecord, ReadError> {
         let mut sealed = None;
@@ -161,8 +164,8 @@ impl RecordReader {
     }
 }
 
-pub(crate) fn damaged(at: Position, what: impl ToString) -> ReadError {
-    ReadError::Damaged { at, what: what.to_string() }
+pub(crate) fn damaged(at: Position, what: impl std::fmt::Display) -> ReadError {
+    ReadError::Damaged { at, what: format!("{what}") }
 }
 
 impl StoredRecord {
@@ -241,7 +244,7 @@ impl StoredRecord {
     ///
     /// # Errors
     /// Where a part is missing or damaged.
-    pub fn all_parts(&self, journal: &Path) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ReadError> {
+    pub fn all_parts(&self, journal: &Path) -> Result<Vec<KeyedPayload>, ReadError> {
         let mut parts = Vec::with_capacity(self.early_parts.len() + self.parts.len());
         for place in &self.early_parts {
             self.read_early(journal, *place, &mut parts)?;
@@ -261,7 +264,7 @@ impl StoredRecord {
         &self,
         journal: &Path,
         place: Position,
-        parts: &mut Vec<(Vec<u8>, Vec<u8>)>,
+        parts: &mut Vec<KeyedPayload>,
     ) -> Result<(), ReadError> {
         let mut frames = Reader::open(journal, Some(place))?;
         while let Some(frame) = frames.next(Some(self.next))? {

@@ -61,12 +61,11 @@ impl Recorder {
     /// # Errors
     /// Where a key cannot be made durable: nothing may be sealed under it then.
     pub async fn persons(&self, names: &PersonNames) -> Result<Persons, RecordError> {
-        let user = match &names.user {
-            Some(name) => self.key(KeyClass::Subject, name).await?,
-            None => {
-                let day = Timestamp::now().to_string();
-                self.key(KeyClass::Day, day.split_at(10).0).await?
-            }
+        let user = if let Some(name) = &names.user {
+            self.key(KeyClass::Subject, name).await?
+        } else {
+            let day = Timestamp::now().to_string();
+            self.key(KeyClass::Day, day.split_at(10).0).await?
         };
         let mut subjects = Vec::with_capacity(names.subjects.len());
         for name in &names.subjects {

@@ -136,7 +136,7 @@ async fn finish(
     );
     let append = encode(
         recorder.writer(),
-        RecordDraft {
+        &RecordDraft {
             record_id,
             decision_id: call.ids.decision_id,
             trace_id: call.ids.trace_id,

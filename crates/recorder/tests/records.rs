@@ -1,5 +1,7 @@
 //! Records as a caller of the crate sees them: written, sealed, read back, proved, recovered.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
 mod common;
 
 use common::{Dirs, answer_events, ids, intent_events, names};

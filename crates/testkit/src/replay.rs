@@ -7,11 +7,14 @@ use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
@@ -49,18 +52,20 @@ pub struct Exchange {
     pub response_body: Option<String>,
 }
 
-/// Reads every `*.jsonl` of a directory, in order of names.
+/// Reads every `*.jsonl.gz` of a directory, in order of names.
 pub fn read_exchanges(directory: &Path) -> io::Result<Vec<Exchange>> {
     let mut files: Vec<_> = std::fs::read_dir(directory)?
         .collect::<io::Result<Vec<_>>>()?
         .into_iter()
         .map(|entry| entry.path())
         .collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "gz"));
     files.sort();
     let mut exchanges = Vec::new();
     for file in files {
-        for line in std::fs::read_to_string(&file)?.lines().filter(|line| !line.is_empty()) {
+        let mut text = String::new();
+        GzDecoder::new(File::open(&file)?).read_to_string(&mut text)?;
+        for line in text.lines().filter(|line| !line.is_empty()) {
             exchanges.push(serde_json::from_str(line)?);
         }
     }

@@ -55,7 +55,7 @@ impl Dirs {
             tenant: "default".to_owned(),
             durability: journal::Durability::Disk,
             segment_bytes: 1 << 20,
-            heartbeat: Duration::from_secs(3600),
+            heartbeat: Duration::from_hours(1),
         };
         std::fs::create_dir_all(self.data()).unwrap();
         recorder::open(options, Box::new(self.index.clone())).await

@@ -1,0 +1,507 @@
+//! The provider's answer on its way to the caller: read, recorded, released.
+
+use crate::body::{AnswerBody, Piece, Sink};
+use crate::call::{Answered, Call, millis};
+use crate::headers;
+use crate::hold::{Hold, WHOLE_BYTES_MAX};
+use crate::pipeline::{self, Caller, with_ids};
+use crate::refusal::{Code, Refusal};
+use crate::settings::Provider;
+use bytes::{Bytes, BytesMut};
+use event::{Component, Event, RequestCompleted, Timestamp, UsageOrigin};
+use http::{HeaderMap, Response, header, response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use recorder::{BODY_BYTES_MAX, BodyWriter, DecisionWriter, RecordError, Role};
+use std::time::{Duration, Instant};
+use wire::{CostState, EventGate, Format, RequestFacts, ResponseFacts, ResponseReader};
+
+/// Status recorded where the caller left before there was an answer (nginx's convention).
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// One answer to one call.
+pub(crate) struct Reply<'a> {
+    pub call: Call,
+    pub provider: &'a Provider,
+    pub facts: RequestFacts,
+    /// The usage chunk that our injection causes is hidden.
+    pub hides_usage: bool,
+    pub sent_at: Instant,
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Complete,
+    ClientDisconnected,
+    UpstreamInterrupted,
+}
+
+/// What was received, and what of it was released.
+struct Received {
+    reader: ResponseReader,
+    upstream: Option<BodyWriter>,
+    client: Option<BodyWriter>,
+    hold: Hold,
+    bytes: u64,
+    first_byte_ms: Option<f64>,
+    trailers: Option<HeaderMap>,
+    waited: Duration,
+    error: Option<String>,
+}
+
+/// Where an answer's pieces go: kept until all is there, or flowing.
+enum Out {
+    Kept(Caller, response::Parts),
+    Flowing(Sink),
+}
+
+impl Reply<'_> {
+    /// Takes the answer in and passes it on.
+    pub(crate) async fn relay(
+        self,
+        mut writer: Option<DecisionWriter>,
+        response: Response<Incoming>,
+        to: Caller,
+    ) {
+        let (mut head, body) = response.into_parts();
+        let answered = Answered {
+            at: Timestamp::now(),
+            status: head.status.as_u16(),
+            latency_ms: millis(self.sent_at),
+            request_id: upstream_request_id(&head.headers),
+        };
+        let recorded_headers = headers::recorded(&head.headers);
+        let content_type = text(&head.headers, header::CONTENT_TYPE.as_str());
+        let mut received = match self.receive(writer.as_ref(), &head) {
+            Ok(received) => received,
+            Err(error) => {
+                let refusal = Refusal::unrecorded(&error, true);
+                return pipeline::answer_refusal(&self.call, &refusal, to);
+            }
+        };
+        self.prepare(&mut head, answered.request_id.as_deref());
+        let mut out = self.out(&received, head, to);
+        let ending = self.pump(body, &mut received, &mut out).await;
+        let mut last = Vec::new();
+        let Received { reader, upstream, mut client, hold, .. } = received;
+        let kept_all = hold.keeps_all();
+        hold.finish(&mut last);
+        if let Some(client) = &mut client {
+            last.iter().for_each(|piece| client.push_streamed(piece));
+        }
+        let delivered = match &out {
+            Out::Kept(..) => 0,
+            Out::Flowing(sink) => sink.passed(),
+        };
+        let read = reader.finish();
+        let ending = self.judge(ending, &read, &answered, content_type.as_deref());
+        let end = End {
+            answered: &answered,
+            read,
+            ending,
+            content_type,
+            headers: recorded_headers,
+            bytes: received.bytes,
+            delivered: match ending {
+                Ending::Complete => delivered + last.iter().map(|p| p.len() as u64).sum::<u64>(),
+                _ => delivered,
+            },
+            first_byte_ms: received.first_byte_ms,
+            waited: received.waited,
+            error: received.error,
+            unsent: kept_all,
+        };
+        let bodies = upstream.into_iter().chain(client).collect();
+        let refusal = self.record(writer.as_mut(), end, bodies).await;
+        self.measure(received.waited, answered.status);
+        self.release(out, last, received.trailers, ending, refusal, writer).await;
+    }
+
+    fn receive(
+        &self,
+        writer: Option<&DecisionWriter>,
+        head: &response::Parts,
+    ) -> Result<Received, RecordError> {
+        let content_type = text(&head.headers, header::CONTENT_TYPE.as_str());
+        let encoding = text(&head.headers, header::CONTENT_ENCODING.as_str());
+        let upstream = writer.map(|writer| writer.body(Role::UpstreamResponse, 0)).transpose()?;
+        let client = match writer {
+            Some(writer) if self.hides_usage => Some(writer.body(Role::ClientResponse, 0)?),
+            _ => None,
+        };
+        Ok(Received {
+            reader: ResponseReader::new(
+                self.call.route.format,
+                content_type.as_deref(),
+                encoding.as_deref(),
+                head.status.as_u16(),
+                self.call.shared.settings.preview_chars,
+            ),
+            upstream,
+            client,
+            hold: self.hold(head, content_type.as_deref(), encoding.as_deref()),
+            bytes: 0,
+            first_byte_ms: None,
+            trailers: None,
+            waited: self.sent_at.elapsed(),
+            error: None,
+        })
+    }
+
+    /// How much of the answer has to wait for its record.
+    fn hold(
+        &self,
+        head: &response::Parts,
+        content_type: Option<&str>,
+        encoding: Option<&str>,
+    ) -> Hold {
+        let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        let streams = media.eq_ignore_ascii_case("text/event-stream")
+            || (self.call.route.format == Format::Gemini && self.call.route.path_stream);
+        if streams && encoding.is_none() {
+            return Hold::Events(EventGate::new(self.call.route.format, self.hides_usage));
+        }
+        let length = head
+            .headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+        match length {
+            Some(length) if length <= WHOLE_BYTES_MAX => Hold::whole(),
+            None if media.eq_ignore_ascii_case("application/json") => Hold::whole(),
+            _ => Hold::Last(None),
+        }
+    }
+
+    fn prepare(&self, head: &mut response::Parts, upstream_id: Option<&str>) {
+        headers::remove_hop_by_hop(&mut head.headers);
+        if let Some(value) = upstream_id.and_then(headers::value) {
+            head.headers.insert("x-upstream-request-id", value);
+        }
+        if self.hides_usage {
+            head.headers.remove(header::CONTENT_LENGTH);
+        }
+        // The version is the connection's own.
+        head.version = http::Version::default();
+    }
+
+    fn out(&self, received: &Received, head: response::Parts, to: Caller) -> Out {
+        if received.hold.keeps_all() {
+            return Out::Kept(to, head);
+        }
+        Out::Flowing(self.begin(head, to))
+    }
+
+    /// Sends the head; pieces follow through the sink.
+    fn begin(&self, head: response::Parts, to: Caller) -> Sink {
+        let (body, sink) = AnswerBody::flowing();
+        // A caller that is gone closes the sink: the pump finds out there.
+        let _gone = to.send(with_ids(Response::from_parts(head, body), &self.call.ids));
+        sink
+    }
+
+    /// Takes the body in and lets out what may go.
+    async fn pump(&self, mut body: Incoming, received: &mut Received, out: &mut Out) -> Ending {
+        let idle = self.call.shared.settings.timeouts.idle;
+        let mut ready = Vec::new();
+        loop {
+            let waiting = Instant::now();
+            let frame = tokio::select! {
+                frame = tokio::time::timeout(idle, body.frame()) => frame,
+                () = gone(out) => return Ending::ClientDisconnected,
+            };
+            received.waited += waiting.elapsed();
+            let data = match frame {
+                Ok(None) => return Ending::Complete,
+                Ok(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => data,
+                    Err(frame) => {
+                        received.trailers = frame.into_trailers().ok();
+                        continue;
+                    }
+                },
+                Ok(Some(Err(error))) => return received.interrupted(&error.to_string()),
+                Err(_) => return received.interrupted("the provider fell silent"),
+            };
+            received.first_byte_ms.get_or_insert_with(|| millis(self.call.arrived));
+            if received.bytes + data.len() as u64 > BODY_BYTES_MAX {
+                return received.interrupted("the answer exceeds what can be recorded");
+            }
+            received.take(data, &mut ready);
+            if !ready.is_empty() && !self.let_out(received, out, &mut ready).await {
+                return Ending::ClientDisconnected;
+            }
+        }
+    }
+
+    /// Passes on what is ready; false where the caller is gone.
+    async fn let_out(&self, received: &Received, out: &mut Out, ready: &mut Vec<Bytes>) -> bool {
+        if let Out::Kept(to, head) = out
+            && !received.hold.keeps_all()
+        {
+            let (head, to) =
+                (head.clone(), std::mem::replace(to, tokio::sync::oneshot::channel().0));
+            *out = Out::Flowing(self.begin(head, to));
+        }
+        let Out::Flowing(sink) = out else { return true };
+        for piece in ready.drain(..) {
+            if !sink.send(Piece::Data(piece)).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A stream that ended without its terminal event was cut off, whatever the transport says.
+    fn judge(
+        &self,
+        ending: Ending,
+        read: &ResponseFacts,
+        answered: &Answered,
+        content_type: Option<&str>,
+    ) -> Ending {
+        let ends_by_event = matches!(
+            self.call.route.format,
+            Format::OpenAiChat
+                | Format::OpenAiCompletions
+                | Format::OpenAiResponses
+                | Format::AnthropicMessages
+        ) && content_type
+            .is_some_and(|kind| kind.starts_with("text/event-stream"));
+        let open_ended = ends_by_event
+            && answered.status == 200
+            && !read.terminal
+            && read.finish_reason.is_none()
+            && read.error_type.is_none();
+        if ending == Ending::Complete && open_ended { Ending::UpstreamInterrupted } else { ending }
+    }
+
+    /// Records the outcome; where that fails, what the caller gets instead.
+    async fn record(
+        &self,
+        writer: Option<&mut DecisionWriter>,
+        end: End<'_>,
+        bodies: Vec<BodyWriter>,
+    ) -> Option<Refusal> {
+        let writer = writer?;
+        let model = self.facts.model.as_deref();
+        let events = [
+            Call::answered(&self.provider.name, model, end.answered),
+            Event::new(Component::Gateway, Timestamp::now(), self.completed(end)),
+        ];
+        let error = writer.commit(&events, bodies).await.err()?;
+        pipeline::unrecorded_outcome(&self.call, &error)
+    }
+
+    fn completed(&self, end: End<'_>) -> RequestCompleted {
+        let shared = &self.call.shared;
+        let model = end.read.model.clone().or_else(|| self.facts.model.clone());
+        let usage = end.read.usage;
+        let cost = match (&usage, &model) {
+            (Some(usage), Some(model)) => {
+                Some(shared.prices.cost(self.provider.kind.as_str(), model, usage))
+            }
+            _ => None,
+        };
+        let origin = if usage.is_some() { UsageOrigin::Provider } else { UsageOrigin::Unknown };
+        let total = self.call.arrived.elapsed();
+        let status = match end.ending {
+            Ending::UpstreamInterrupted if end.unsent => Code::UpstreamError.status().as_u16(),
+            _ => end.answered.status,
+        };
+        RequestCompleted {
+            status_code: Some(status),
+            latency_ms: Some(millis(self.call.arrived)),
+            ttft_ms: end.first_byte_ms,
+            overhead_ms: Some(round(total.saturating_sub(end.waited))),
+            provider: Some(self.provider.name.clone()),
+            model,
+            usage_origin: Some(origin.as_str().to_owned()),
+            cost_state: Some(match &cost {
+                Some(cost) => cost_state(cost.state).to_owned(),
+                None => "no_usage".to_owned(),
+            }),
+            cost_usd: cost.and_then(|cost| cost.usd),
+            price_catalogue: Some(shared.prices.date().to_owned()),
+            usage,
+            finish_reason: end.read.finish_reason,
+            tool_calls: (!end.read.tool_calls.is_empty()).then_some(end.read.tool_calls),
+            response_bytes: Some(end.bytes),
+            bytes_delivered: Some(end.delivered),
+            content_type: end.content_type,
+            outcome: Some("ALLOW".to_owned()),
+            ending: Some(end.ending.as_str().to_owned()),
+            response_preview: end.read.preview.as_deref().map(|text| shared.redact(text)),
+            headers: Some(end.headers),
+            error: end.error,
+        }
+    }
+
+    /// Lets out what was held, or what stands in its place.
+    async fn release(
+        &self,
+        out: Out,
+        last: Vec<Bytes>,
+        trailers: Option<HeaderMap>,
+        ending: Ending,
+        refusal: Option<Refusal>,
+        writer: Option<DecisionWriter>,
+    ) {
+        let interrupted = ending == Ending::UpstreamInterrupted;
+        match (out, refusal) {
+            (Out::Kept(to, _), Some(refusal)) => pipeline::answer_refusal(&self.call, &refusal, to),
+            (Out::Kept(to, _), None) if interrupted => {
+                let mut refusal = Refusal::new(
+                    Code::UpstreamError,
+                    format!("The provider {} broke off its answer.", self.provider.name),
+                );
+                refusal.provider_called = true;
+                pipeline::answer_refusal(&self.call, &refusal, to);
+            }
+            (Out::Kept(to, head), None) => {
+                let (body, delivery) = AnswerBody::tracked(join(last));
+                let response = with_ids(Response::from_parts(head, body), &self.call.ids);
+                if ending == Ending::Complete {
+                    let _gone = to.send(response);
+                    pipeline::watch_delivery(delivery, writer).await;
+                }
+            }
+            (Out::Flowing(sink), refusal) => {
+                if refusal.is_some() || interrupted {
+                    sink.send(Piece::Cut).await;
+                    return;
+                }
+                for piece in last {
+                    sink.send(Piece::Data(piece)).await;
+                }
+                if let Some(trailers) = trailers {
+                    sink.send(Piece::Trailers(trailers)).await;
+                }
+                let delivery = sink.finish();
+                if ending == Ending::Complete {
+                    pipeline::watch_delivery(delivery, writer).await;
+                }
+            }
+        }
+    }
+
+    fn measure(&self, waited: Duration, status: u16) {
+        let total = self.call.arrived.elapsed();
+        let class = format!("{}xx", status / 100);
+        metrics::counter!("audit_layer_requests_total", "provider" => self.provider.name.clone(), "status" => class)
+            .increment(1);
+        metrics::histogram!("audit_layer_request_seconds").record(total.as_secs_f64());
+        metrics::histogram!("audit_layer_overhead_seconds")
+            .record(total.saturating_sub(waited).as_secs_f64());
+    }
+}
+
+/// What is known of an answer when it has ended.
+struct End<'a> {
+    answered: &'a Answered,
+    read: ResponseFacts,
+    ending: Ending,
+    content_type: Option<String>,
+    headers: Vec<(String, String)>,
+    bytes: u64,
+    delivered: u64,
+    first_byte_ms: Option<f64>,
+    waited: Duration,
+    error: Option<String>,
+    /// Nothing of the answer was passed on.
+    unsent: bool,
+}
+
+impl Ending {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::ClientDisconnected => "client_disconnected",
+            Self::UpstreamInterrupted => "upstream_interrupted",
+        }
+    }
+}
+
+impl Received {
+    fn take(&mut self, data: Bytes, ready: &mut Vec<Bytes>) {
+        self.bytes += data.len() as u64;
+        self.reader.feed(&data);
+        if let Some(upstream) = &mut self.upstream {
+            upstream.push_streamed(&data);
+        }
+        self.hold.push(data, ready);
+        if let Some(client) = &mut self.client {
+            ready.iter().for_each(|piece| client.push_streamed(piece));
+        }
+    }
+
+    fn interrupted(&mut self, error: &str) -> Ending {
+        self.error = Some(error.to_owned());
+        Ending::UpstreamInterrupted
+    }
+}
+
+/// Resolves when the caller is gone.
+async fn gone(out: &mut Out) {
+    match out {
+        Out::Kept(to, _) => to.closed().await,
+        Out::Flowing(sink) => sink.closed().await,
+    }
+}
+
+/// The caller left before the provider answered.
+pub(crate) async fn record_gone(
+    call: &Call,
+    provider: &Provider,
+    writer: &mut Option<DecisionWriter>,
+) {
+    let Some(writer) = writer else { return };
+    let data = RequestCompleted {
+        status_code: Some(CLIENT_CLOSED_REQUEST),
+        latency_ms: Some(millis(call.arrived)),
+        provider: Some(provider.name.clone()),
+        usage_origin: Some(UsageOrigin::Unknown.as_str().to_owned()),
+        cost_state: Some("no_usage".to_owned()),
+        bytes_delivered: Some(0),
+        outcome: Some("ALLOW".to_owned()),
+        ending: Some(Ending::ClientDisconnected.as_str().to_owned()),
+        ..RequestCompleted::default()
+    };
+    let event = Event::new(Component::Gateway, Timestamp::now(), data);
+    if let Err(error) = writer.commit(&[event], Vec::new()).await {
+        tracing::error!(%error, "the end of a call was not recorded");
+    }
+}
+
+fn upstream_request_id(headers: &HeaderMap) -> Option<String> {
+    ["x-request-id", "request-id", "apim-request-id", "x-amzn-requestid"]
+        .iter()
+        .find_map(|name| text(headers, name))
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+/// The name as written in records.
+const fn cost_state(state: CostState) -> &'static str {
+    match state {
+        CostState::Exact => "exact",
+        CostState::Missing => "missing",
+        CostState::Unpriced => "unpriced",
+        CostState::NoUsage => "no_usage",
+    }
+}
+
+fn round(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1_000_000.0).round() / 1_000.0
+}
+
+fn join(mut pieces: Vec<Bytes>) -> Bytes {
+    if pieces.len() <= 1 {
+        return pieces.pop().unwrap_or_default();
+    }
+    let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
+    pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+    whole.freeze()
+}

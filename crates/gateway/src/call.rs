@@ -1,0 +1,260 @@
+//! One call through the gateway, from its arrival to the record of its outcome.
+
+use crate::admit::{Caller, Ids};
+use crate::refusal::Refusal;
+use crate::server::Shared;
+use crate::settings::Authentication;
+use event::{
+    Component, DeliveryFailed, Event, RequestFailed, RequestReceived, RequestRejected,
+    RoutingFailed, RoutingStart, RoutingSuccess, Timestamp,
+};
+use http::{HeaderMap, Method};
+use recorder::{BodyWriter, DecisionIds, DecisionWriter, PersonNames, RecordError, Role};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+use wire::{RequestFacts, Route};
+
+/// A call under way.
+pub(crate) struct Call {
+    pub shared: Arc<Shared>,
+    pub ids: Ids,
+    pub arrived: Instant,
+    pub arrived_at: Timestamp,
+    pub route: Route,
+    pub method: Method,
+    pub path: String,
+    pub query: Option<String>,
+    pub headers: HeaderMap,
+    pub address: IpAddr,
+    pub caller: Caller,
+}
+
+/// Milliseconds with microseconds behind the point.
+pub(crate) fn millis(since: Instant) -> f64 {
+    (since.elapsed().as_secs_f64() * 1_000_000.0).round() / 1_000.0
+}
+
+impl Call {
+    /// Begins the decision's records.
+    pub(crate) async fn writer(&self) -> Result<DecisionWriter, RecordError> {
+        // Who was never authenticated has only claimed to be somebody.
+        let persons = match &self.caller.user {
+            Some(_) => self.caller.persons(),
+            None => PersonNames::default(),
+        };
+        self.writer_for(persons).await
+    }
+
+    async fn writer_for(&self, persons: PersonNames) -> Result<DecisionWriter, RecordError> {
+        let persons = self.shared.recorder.persons(&persons).await?;
+        let ids = DecisionIds {
+            decision_id: self.ids.decision_id,
+            trace_id: self.ids.trace_id,
+            request_id: self.ids.request_id.clone(),
+        };
+        Ok(self.shared.recorder.decision(ids, persons))
+    }
+
+    fn received(&self, facts: Option<&RequestFacts>, request_bytes: u64) -> Event {
+        let caller = &self.caller;
+        let mut data = RequestReceived {
+            source: caller.source.clone(),
+            user_id: caller.user.clone(),
+            user_email: caller.email.clone(),
+            client_address: Some(self.address.to_string()),
+            session_id: caller.session.clone(),
+            subjects: (!caller.subjects.is_empty()).then(|| caller.subjects.clone()),
+            request_type: caller.request_type.clone(),
+            method: Some(self.method.as_str().to_owned()),
+            path: Some(self.path.clone()),
+            query: crate::headers::recorded_query(self.query.as_deref()),
+            format: Some(self.route.format.as_str().to_owned()),
+            request_bytes: Some(request_bytes),
+            api_key_id: caller.api_key_id.clone(),
+            headers: Some(crate::headers::recorded(&self.headers)),
+            ..RequestReceived::default()
+        };
+        if let Some(facts) = facts {
+            data.model.clone_from(&facts.model);
+            data.stream = Some(facts.stream);
+            data.tools = (!facts.tools.is_empty()).then(|| facts.tools.clone());
+            data.prompt_preview =
+                facts.prompt_preview.as_deref().map(|text| self.shared.redact(text));
+        }
+        Event::new(Component::Gateway, self.arrived_at, data)
+    }
+
+    /// The intent, durable before the provider is called.
+    pub(crate) async fn record_intent(
+        &self,
+        writer: &mut DecisionWriter,
+        intent: Intent<'_>,
+    ) -> Result<(), RecordError> {
+        let facts = intent.facts;
+        let events = [
+            self.received(Some(facts), intent.received.len() as u64),
+            Event::new(
+                Component::ModelRouter,
+                Timestamp::now(),
+                RoutingStart {
+                    model: facts.model.clone(),
+                    strategy: Some("single".to_owned()),
+                    candidates: Some(vec![match &facts.model {
+                        Some(model) => format!("{}/{model}", intent.provider),
+                        None => intent.provider.to_owned(),
+                    }]),
+                },
+            ),
+        ];
+        let mut bodies: Vec<BodyWriter> = Vec::new();
+        if !intent.received.is_empty() {
+            let mut body = writer.body(Role::ClientRequest, 0)?;
+            body.push(intent.received);
+            bodies.push(body);
+        }
+        if let Some(sent) = intent.sent {
+            let mut body = writer.body(Role::UpstreamRequest, 0)?;
+            body.push(sent);
+            bodies.push(body);
+        }
+        writer.commit(&events, bodies).await?;
+        Ok(())
+    }
+
+    /// A request that went no further than admission.
+    pub(crate) async fn record_rejection(
+        &self,
+        refusal: &Refusal,
+        received: &[u8],
+        count: Option<u64>,
+    ) -> Result<(), RecordError> {
+        let trusted = self.caller.api_key_id.is_some()
+            || self.shared.settings.authentication == Authentication::None;
+        let authenticated = trusted && self.caller.user.is_some();
+        let persons = if authenticated { self.caller.persons() } else { PersonNames::default() };
+        let subjects_known = authenticated || self.caller.subjects.is_empty();
+        let mut writer = self.writer_for(persons).await?;
+        let mut first = self.received(None, received.len() as u64);
+        if !subjects_known && let event::EventData::RequestReceived(data) = &mut first.data {
+            data.subjects = None;
+        }
+        let rejected = Event::new(
+            Component::Gateway,
+            Timestamp::now(),
+            RequestRejected {
+                status_code: Some(refusal.code.status().as_u16()),
+                code: Some(refusal.code.as_str().to_owned()),
+                error: Some(refusal.message.clone()),
+                count,
+                latency_ms: Some(millis(self.arrived)),
+            },
+        );
+        let mut bodies = Vec::new();
+        if !received.is_empty() {
+            let mut body = writer.body(Role::ClientRequest, 0)?;
+            body.push(received);
+            bodies.push(body);
+        }
+        writer.commit(&[first, rejected], bodies).await?;
+        Ok(())
+    }
+
+    /// No provider answered.
+    pub(crate) async fn record_failure(
+        &self,
+        writer: &mut DecisionWriter,
+        failure: Failure<'_>,
+    ) -> Result<(), RecordError> {
+        let now = Timestamp::now();
+        let mut events = Vec::with_capacity(2);
+        if let Some(error) = failure.attempt {
+            events.push(Event::new(
+                Component::ModelRouter,
+                now,
+                RoutingFailed {
+                    provider: Some(failure.provider.to_owned()),
+                    model: failure.model.map(str::to_owned),
+                    attempt: Some(1),
+                    error_kind: Some(error.kind().to_owned()),
+                    error: Some(error.to_string()),
+                    latency_ms: Some(millis(failure.sent_at)),
+                    will_retry: Some(false),
+                    ..RoutingFailed::default()
+                },
+            ));
+        }
+        events.push(Event::new(
+            Component::Gateway,
+            now,
+            RequestFailed {
+                status_code: failure.status_code,
+                code: Some(failure.code.to_owned()),
+                error: Some(failure.message.to_owned()),
+                latency_ms: Some(millis(self.arrived)),
+                provider: Some(failure.provider.to_owned()),
+                ..RequestFailed::default()
+            },
+        ));
+        writer.commit(&events, Vec::new()).await?;
+        Ok(())
+    }
+
+    /// A target answered: the event that opens the outcome.
+    pub(crate) fn answered(provider: &str, model: Option<&str>, head: &Answered) -> Event {
+        Event::new(
+            Component::ModelRouter,
+            head.at,
+            RoutingSuccess {
+                provider: Some(provider.to_owned()),
+                model: model.map(str::to_owned),
+                attempt: Some(1),
+                status_code: Some(head.status),
+                latency_ms: Some(head.latency_ms),
+                upstream_request_id: head.request_id.clone(),
+                ..RoutingSuccess::default()
+            },
+        )
+    }
+}
+
+/// What is recorded before a provider is called.
+pub(crate) struct Intent<'a> {
+    pub facts: &'a RequestFacts,
+    pub provider: &'a str,
+    pub received: &'a [u8],
+    /// The request as the provider gets it, where it differs.
+    pub sent: Option<&'a [u8]>,
+}
+
+/// A call without an answer.
+pub(crate) struct Failure<'a> {
+    pub provider: &'a str,
+    pub model: Option<&'a str>,
+    pub attempt: Option<&'a crate::upstream::UpstreamError>,
+    pub status_code: Option<u16>,
+    pub code: &'a str,
+    pub message: &'a str,
+    pub sent_at: Instant,
+}
+
+/// The head of a provider's answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Answered {
+    pub at: Timestamp,
+    pub status: u16,
+    pub latency_ms: f64,
+    pub request_id: Option<String>,
+}
+
+/// The answer was whole here and did not reach the caller.
+pub(crate) async fn record_undelivered(mut writer: DecisionWriter, bytes_delivered: u64) {
+    let event = Event::new(
+        Component::Gateway,
+        Timestamp::now(),
+        DeliveryFailed { bytes_delivered: Some(bytes_delivered) },
+    );
+    if let Err(error) = writer.commit(&[event], Vec::new()).await {
+        tracing::error!(%error, "a failed delivery was not recorded");
+    }
+}

@@ -1,0 +1,361 @@
+//! The way of a request: admit, capture, record the intent, route, record the outcome, release.
+
+use crate::admit;
+use crate::answer::{self, Reply};
+use crate::body::AnswerBody;
+use crate::call::{Call, Failure, Intent, record_undelivered};
+use crate::headers;
+use crate::refusal::{Code, Refusal};
+use crate::server::Shared;
+use crate::settings::{Authentication, OnRecordFailure, Provider};
+use crate::upstream::{self, Outgoing, UpstreamError};
+use bytes::{Bytes, BytesMut};
+use event::Timestamp;
+use http::{HeaderValue, Request, Response, StatusCode, header, request};
+use http_body::Body;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use recorder::DecisionWriter;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::oneshot;
+use wire::RequestFacts;
+
+/// Where the answer's head and body go; closed when the caller is gone.
+pub(crate) type Caller = oneshot::Sender<Response<AnswerBody>>;
+
+/// Answers one request. The work goes on without the caller, so that it is always recorded.
+pub(crate) async fn handle(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+    peer: IpAddr,
+) -> Response<AnswerBody> {
+    let (answer, head) = oneshot::channel();
+    tokio::spawn(run(shared, request, peer, answer));
+    head.await.unwrap_or_else(|_| {
+        let mut response = Response::new(AnswerBody::whole(Bytes::new()));
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}
+
+async fn run(shared: Arc<Shared>, request: Request<Incoming>, peer: IpAddr, to: Caller) {
+    let (arrived, arrived_at) = (Instant::now(), Timestamp::now());
+    let (head, body) = request.into_parts();
+    let (call, admitted) = admit(&shared, head, peer, arrived, arrived_at);
+    if let Err(refusal) = admitted {
+        if refusal.code == Code::InvalidApiKey {
+            return refuse_unauthenticated(call, refusal, to).await;
+        }
+        return refuse(&call, refusal, &[], to).await;
+    }
+    let received = match read_body(&call, body).await {
+        Ok(received) => received,
+        Err((refusal, received)) => return refuse(&call, refusal, &received, to).await,
+    };
+    let content_type = call.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
+    let preview_chars = call.shared.settings.preview_chars;
+    let facts = match wire::read_request(&call.route, content_type, &received, preview_chars) {
+        Ok(facts) => facts,
+        Err(error) => {
+            let refusal = Refusal::new(Code::InvalidBody, error.to_string());
+            return refuse(&call, refusal, &received, to).await;
+        }
+    };
+    let shared = call.shared.clone();
+    let Some(provider) = upstream::choose(&shared.settings.providers, &call.route, &call.path)
+    else {
+        let refusal = Refusal::new(
+            Code::NotFound,
+            format!(
+                "No provider is configured for {}; the operator adds one under [[providers]].",
+                call.path
+            ),
+        );
+        return refuse(&call, refusal, &received, to).await;
+    };
+    route(call, provider, facts, received, to).await;
+}
+
+/// Who calls, and whether the call may go on.
+fn admit(
+    shared: &Arc<Shared>,
+    head: request::Parts,
+    peer: IpAddr,
+    arrived: Instant,
+    arrived_at: Timestamp,
+) -> (Call, Result<(), Refusal>) {
+    let settings = &shared.settings;
+    let (ids, traced) = admit::ids(&head.headers);
+    let query = head.uri.query().map(str::to_owned);
+    let key = admit::authenticate(
+        &shared.keys,
+        admit::presented_key(&head.headers, query.as_deref()),
+        settings,
+    );
+    let known = key.as_ref().ok().and_then(Option::as_deref);
+    let (caller, said) = admit::caller(&head.headers, known, settings);
+    let stripped = head.uri.path().strip_prefix(settings.base_path.as_str());
+    let path = stripped.filter(|path| path.starts_with('/'));
+    let placed = path.map(|_| ()).ok_or_else(|| {
+        Refusal::new(
+            Code::NotFound,
+            format!("This gateway serves paths below {:?}.", settings.base_path),
+        )
+    });
+    let path = path.unwrap_or_else(|| head.uri.path()).to_owned();
+    let admitted = key.map(|_| ()).and(placed).and(traced).and(said);
+    let call = Call {
+        ids,
+        arrived,
+        arrived_at,
+        route: wire::route(head.method.as_str(), &path),
+        method: head.method,
+        path,
+        query,
+        address: admit::client_address(peer, &head.headers, settings),
+        headers: head.headers,
+        caller,
+        shared: shared.clone(),
+    };
+    (call, admitted)
+}
+
+/// The body, whole; with a refusal, what came of it.
+async fn read_body(call: &Call, mut body: Incoming) -> Result<Bytes, (Refusal, Bytes)> {
+    let settings = &call.shared.settings;
+    let bytes_max = settings.body_bytes_max;
+    let too_large = || {
+        Refusal::new(
+            Code::BodyTooLarge,
+            format!("The body exceeds {bytes_max} bytes, the limit of this gateway."),
+        )
+    };
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Err((too_large(), Bytes::new()));
+    }
+    let whole_in_time = tokio::time::Instant::now() + settings.timeouts.body_read;
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    loop {
+        let Ok(frame) = tokio::time::timeout_at(whole_in_time, body.frame()).await else {
+            let refusal = Refusal::new(
+                Code::InvalidBody,
+                format!("The body did not arrive within {:?}.", settings.timeouts.body_read),
+            );
+            return Err((refusal, together(first, &rest)));
+        };
+        match frame {
+            None => return Ok(together(first, &rest)),
+            Some(Err(_)) => {
+                let refusal = Refusal::new(Code::InvalidBody, "The body was cut off.");
+                return Err((refusal, together(first, &rest)));
+            }
+            Some(Ok(frame)) => {
+                let Ok(data) = frame.into_data() else { continue };
+                if first.len() + rest.len() + data.len() > bytes_max {
+                    return Err((too_large(), Bytes::new()));
+                }
+                if first.is_empty() && rest.is_empty() {
+                    first = data;
+                } else {
+                    rest.extend_from_slice(&data);
+                }
+            }
+        }
+    }
+}
+
+fn together(first: Bytes, rest: &BytesMut) -> Bytes {
+    if rest.is_empty() {
+        return first;
+    }
+    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(rest);
+    whole.freeze()
+}
+
+/// Records the intent, calls the provider, and goes on with its answer.
+async fn route(
+    call: Call,
+    provider: &Provider,
+    facts: RequestFacts,
+    received: Bytes,
+    mut to: Caller,
+) {
+    let injected = (provider.inject_usage && facts.stream && !facts.wants_usage)
+        .then(|| wire::inject_usage(call.route.format, &received))
+        .flatten()
+        .map(Bytes::from);
+    let intent = Intent {
+        facts: &facts,
+        provider: &provider.name,
+        received: &received,
+        sent: injected.as_deref(),
+    };
+    let mut writer = match record_intent(&call, intent).await {
+        Ok(writer) => writer,
+        Err(refusal) => return answer_refusal(&call, &refusal, to),
+    };
+    let hides_usage = injected.is_some();
+    let path = match &call.route.passthrough {
+        Some(name) => call.path.get("/passthrough/".len() + name.len()..).unwrap_or("/"),
+        None => &call.path,
+    };
+    let outgoing = Outgoing {
+        method: &call.method,
+        path,
+        query: call.query.as_deref(),
+        headers: &call.headers,
+        body: injected.unwrap_or(received),
+    };
+    let sent_at = Instant::now();
+    let result = match upstream::request(provider, outgoing) {
+        Err(error) => Err(UpstreamError::Protocol(error.to_string())),
+        Ok(request) => tokio::select! {
+            result = call.shared.upstream.send(request) => result,
+            () = to.closed() => return answer::record_gone(&call, provider, &mut writer).await,
+        },
+    };
+    match result {
+        Ok(response) => {
+            let reply = Reply { call, provider, facts, hides_usage, sent_at };
+            reply.relay(writer, response, to).await;
+        }
+        Err(error) => fail(&call, provider, &facts, &mut writer, error, sent_at, to).await,
+    }
+}
+
+/// The writer of a decision whose intent is durable; none where the call goes through unrecorded.
+async fn record_intent(call: &Call, intent: Intent<'_>) -> Result<Option<DecisionWriter>, Refusal> {
+    let recorded = async {
+        let mut writer = call.writer().await?;
+        call.record_intent(&mut writer, intent).await?;
+        Ok(writer)
+    };
+    match recorded.await {
+        Ok(writer) => Ok(Some(writer)),
+        Err(error) if call.shared.settings.on_record_failure == OnRecordFailure::Forward => {
+            tracing::error!(%error, "a call goes through without a record");
+            call.shared.recorder.note_gap();
+            Ok(None)
+        }
+        Err(error) => Err(Refusal::unrecorded(&error, false)),
+    }
+}
+
+/// No answer came.
+async fn fail(
+    call: &Call,
+    provider: &Provider,
+    facts: &RequestFacts,
+    writer: &mut Option<DecisionWriter>,
+    error: UpstreamError,
+    sent_at: Instant,
+    to: Caller,
+) {
+    let code = match error {
+        UpstreamError::Timeout(_) => Code::UpstreamTimeout,
+        _ => Code::UpstreamError,
+    };
+    let message = match code {
+        Code::UpstreamTimeout => format!("The provider {} did not answer in time.", provider.name),
+        _ => format!("The provider {} could not be reached.", provider.name),
+    };
+    let mut refusal = Refusal::new(code, message);
+    let detail = error.to_string();
+    let failure = Failure {
+        provider: &provider.name,
+        model: facts.model.as_deref(),
+        attempt: Some(&error),
+        status_code: Some(code.status().as_u16()),
+        code: code.as_str(),
+        message: &detail,
+        sent_at,
+    };
+    if let Some(writer) = writer
+        && let Err(error) = call.record_failure(writer, failure).await
+    {
+        refusal = unrecorded_outcome(call, &error).unwrap_or(refusal);
+    }
+    answer_refusal(call, &refusal, to);
+}
+
+/// What becomes of a call whose outcome cannot be recorded; none where it goes on.
+pub(crate) fn unrecorded_outcome(call: &Call, error: &recorder::RecordError) -> Option<Refusal> {
+    if call.shared.settings.on_record_failure == OnRecordFailure::Forward {
+        call.shared.recorder.note_gap();
+        return None;
+    }
+    Some(Refusal::unrecorded(error, true))
+}
+
+/// Refuses and records it.
+async fn refuse(call: &Call, refusal: Refusal, received: &[u8], to: Caller) {
+    let refusal = match call.record_rejection(&refusal, received, None).await {
+        Ok(()) => refusal,
+        Err(_) if call.shared.settings.on_record_failure == OnRecordFailure::Forward => {
+            call.shared.recorder.note_gap();
+            refusal
+        }
+        Err(error) => Refusal::unrecorded(&error, false),
+    };
+    answer_refusal(call, &refusal, to);
+}
+
+/// Refusals before authentication beyond a rate are merged into one record.
+async fn refuse_unauthenticated(call: Call, refusal: Refusal, to: Caller) {
+    debug_assert!(
+        call.shared.settings.authentication == Authentication::ApiKey
+            || call.caller.api_key_id.is_none()
+    );
+    let shared = call.shared.clone();
+    let (ids, style) = (call.ids.clone(), call.route.error_style);
+    match shared.refusals.record_alone(call, &refusal) {
+        Some(call) => refuse(&call, refusal, &[], to).await,
+        None => {
+            let response = refusal.response(style, &ids.request_id);
+            let _gone = to.send(with_ids(response, &ids));
+        }
+    }
+}
+
+pub(crate) fn answer_refusal(call: &Call, refusal: &Refusal, to: Caller) {
+    let response = refusal.response(call.route.error_style, &call.ids.request_id);
+    metrics::counter!("audit_layer_refusals_total", "code" => refusal.code.as_str()).increment(1);
+    // Whoever left gets no answer; the record says what it would have been.
+    let _gone = to.send(with_ids(response, &call.ids));
+}
+
+/// Every answer carries our ids.
+pub(crate) fn with_ids(
+    mut response: Response<AnswerBody>,
+    ids: &admit::Ids,
+) -> Response<AnswerBody> {
+    let into = response.headers_mut();
+    let mut buffer = uuid::Uuid::encode_buffer();
+    for (name, id) in [("x-trace-id", ids.trace_id), ("x-audit-id", ids.decision_id)] {
+        let text = id.as_hyphenated().encode_lower(&mut buffer);
+        if let Ok(value) = HeaderValue::from_str(text) {
+            into.insert(name, value);
+        }
+    }
+    if let Some(value) = headers::value(&ids.request_id) {
+        into.insert("x-request-id", value);
+    }
+    response
+}
+
+/// Waits in the background for word of the delivery, and records a failure.
+pub(crate) async fn watch_delivery(
+    delivery: crate::body::Delivery,
+    writer: Option<DecisionWriter>,
+) {
+    if let Some(bytes) = delivery.failed_after().await
+        && let Some(writer) = writer
+    {
+        record_undelivered(writer, bytes).await;
+    }
+}

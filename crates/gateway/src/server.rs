@@ -1,0 +1,196 @@
+//! The listener: connections in, requests to the pipeline, drain on stop.
+
+use crate::body::AnswerBody;
+use crate::health;
+use crate::merge::Refusals;
+use crate::pipeline;
+use crate::settings::Settings;
+use crate::upstream::Upstream;
+use control::Control;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use recorder::Recorder;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use wire::Prices;
+
+/// Bytes of a request's head at most.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Streams on one HTTP/2 connection at once.
+const H2_STREAMS_MAX: u32 = 256;
+/// How long accepting pauses when the process has no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What all requests share.
+pub(crate) struct Shared {
+    pub settings: Settings,
+    pub recorder: Recorder,
+    pub keys: Arc<Control>,
+    pub upstream: Upstream,
+    pub prices: Prices,
+    pub redactor: policy::Redactor,
+    pub refusals: Refusals,
+    pub ready: watch::Receiver<Readiness>,
+}
+
+impl Shared {
+    /// A preview as it may be stored.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        self.redactor.redact(text).into_owned()
+    }
+}
+
+/// Whether calls can be taken, and why not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// Calls can be taken.
+    Ready,
+    /// Calls cannot be taken, for this reason.
+    NotReady(String),
+}
+
+/// A gateway that is configured and not yet listening.
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+/// Why a gateway cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GatewayError {
+    /// TLS trust roots or the listener.
+    #[error("the gateway cannot start: {0}")]
+    Io(#[from] std::io::Error),
+    /// The price catalogue.
+    #[error("the price catalogue cannot be read: {0}")]
+    Prices(#[from] wire::PricesError),
+}
+
+impl Gateway {
+    /// A gateway over a recorder.
+    ///
+    /// # Errors
+    /// Where trust roots or prices cannot be read.
+    pub fn new(
+        settings: Settings,
+        recorder: Recorder,
+        keys: Arc<Control>,
+        ready: watch::Receiver<Readiness>,
+    ) -> Result<Self, GatewayError> {
+        let upstream = Upstream::new(&settings.timeouts)?;
+        let shared = Shared {
+            upstream,
+            prices: Prices::bundled()?,
+            redactor: policy::Redactor::new(),
+            refusals: Refusals::default(),
+            settings,
+            recorder,
+            keys,
+            ready,
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Serves until `stop` is true, then lets requests under way end, for the configured time.
+    ///
+    /// # Errors
+    /// Where the listener fails for good.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(), GatewayError> {
+        let graceful = GracefulShutdown::new();
+        let places = Arc::new(Semaphore::new(self.shared.settings.connections_max));
+        let merging = tokio::spawn(crate::merge::flush_each_second(self.shared.clone()));
+        loop {
+            let accepted = tokio::select! {
+                accepted = accept(&listener, &places) => accepted,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            let Some((stream, peer, place)) = accepted else { continue };
+            let connection = connection(self.shared.clone(), stream, peer, &graceful);
+            tokio::spawn(async move {
+                connection.await;
+                drop(place);
+            });
+        }
+        drop(listener);
+        let drain = self.shared.settings.timeouts.drain;
+        if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
+            tracing::warn!(?drain, "requests were still under way when the time to drain was over");
+        }
+        merging.abort();
+        Ok(())
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY was not set");
+            }
+            Some((stream, peer, place))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a connection was not accepted");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
+
+fn connection(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    graceful: &GracefulShutdown,
+) -> impl Future<Output = ()> + use<> {
+    let timeouts = shared.settings.timeouts;
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(timeouts.header_read)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .pipeline_flush(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(H2_STREAMS_MAX)
+        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .keep_alive_interval(Some(Duration::from_secs(30)));
+    let address = peer.ip().to_canonical();
+    let service = service_fn(move |request| respond(shared.clone(), request, address));
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    let connection = graceful.watch(connection);
+    async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended");
+        }
+    }
+}
+
+async fn respond(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+    peer: IpAddr,
+) -> Result<Response<AnswerBody>, Infallible> {
+    if let Some(response) = health::answer(&shared, request.uri().path()) {
+        return Ok(response);
+    }
+    Ok(pipeline::handle(shared, request, peer).await)
+}

@@ -1,0 +1,227 @@
+//! A gateway in this process over a recorder in a temporary directory.
+
+use bytes::Bytes;
+use control::{Control, NewKey, Scope};
+use event::{Decision, Event};
+use gateway::{
+    Authentication, Gateway, OnRecordFailure, Provider, ProviderKind, Readiness, Settings, Timeouts,
+};
+use index::{Cursor, IndexWriter, ProjectedRecord};
+use recorder::{Projector, RecordReader, Role, Running};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use testkit::{Answer, Client};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// An index that remembers only where it is.
+struct NoIndex(Option<Cursor>);
+
+impl IndexWriter for NoIndex {
+    fn cursor(&self) -> Option<Cursor> {
+        self.0.clone()
+    }
+
+    fn apply(&mut self, _records: &[ProjectedRecord], cursor: &Cursor) -> index::Result<()> {
+        self.0 = Some(cursor.clone());
+        Ok(())
+    }
+}
+
+pub struct Harness {
+    root: tempfile::TempDir,
+    running: Running,
+    pub client: Client,
+    pub url: String,
+    pub key: String,
+    pub bound_key: String,
+    _stop: watch::Sender<bool>,
+    _ready: watch::Sender<Readiness>,
+}
+
+/// A decision as its records tell it.
+#[derive(Debug)]
+pub struct Told {
+    pub decision: Decision,
+    pub events: Vec<Event>,
+    pub bodies: BTreeMap<&'static str, Vec<u8>>,
+}
+
+impl Told {
+    pub fn types(&self) -> Vec<&'static str> {
+        self.events.iter().map(|event| event.event_type().as_str()).collect()
+    }
+
+    /// A field of the last event of a type.
+    pub fn field(&self, event_type: &str, field: &str) -> serde_json::Value {
+        self.events
+            .iter()
+            .rfind(|event| event.event_type().as_str() == event_type)
+            .map_or(serde_json::Value::Null, |event| event.data.to_json().unwrap()[field].clone())
+    }
+}
+
+pub fn settings(upstream: &str) -> Settings {
+    Settings {
+        authentication: Authentication::ApiKey,
+        required_headers: ["x-llm-source", "x-llm-user", "x-llm-request-type"]
+            .map(str::to_owned)
+            .to_vec(),
+        body_bytes_max: 4 << 20,
+        on_record_failure: OnRecordFailure::Refuse,
+        base_path: String::new(),
+        trusted_proxies: Vec::new(),
+        preview_chars: 2048,
+        connections_max: 1024,
+        timeouts: Timeouts {
+            first_byte: Duration::from_secs(20),
+            drain: Duration::from_secs(2),
+            ..Timeouts::default()
+        },
+        providers: vec![Provider {
+            name: "upstream".to_owned(),
+            kind: ProviderKind::Generic,
+            base_url: upstream.parse().unwrap(),
+            api_key: None,
+            inject_usage: true,
+            takes_all: true,
+        }],
+    }
+}
+
+impl Harness {
+    pub async fn start(upstream: &str) -> Self {
+        Self::with(settings(upstream)).await
+    }
+
+    pub async fn with(settings: Settings) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let data = root.path().join("data");
+        std::fs::create_dir_all(&data).unwrap();
+        let options = recorder::Options {
+            state_dir: root.path().join("state"),
+            origin: "audit.test".to_owned(),
+            tenant: "default".to_owned(),
+            durability: journal::Durability::Disk,
+            segment_bytes: 64 << 20,
+            heartbeat: Duration::from_hours(1),
+            data: data.clone(),
+        };
+        let running = recorder::open(options, Box::new(NoIndex(None))).await.unwrap();
+        let control = Arc::new(Control::open(&data.join("control.db")).unwrap());
+        let key = |source: Option<&str>| {
+            let new = NewKey {
+                source: source.map(str::to_owned),
+                scopes: vec![Scope::Gateway],
+                ..NewKey::default()
+            };
+            control.create_key(new).unwrap().secret.to_string()
+        };
+        let (key, bound_key) = (key(None), key(Some("finance-app")));
+        let (ready, readiness) = watch::channel(Readiness::Ready);
+        let gateway = Gateway::new(settings, running.recorder.clone(), control, readiness).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(gateway.serve(listener, stopped));
+        let client = Client::new();
+        Self { root, running, client, url, key, bound_key, _stop: stop, _ready: ready }
+    }
+
+    pub fn headers(&self) -> Vec<(&str, &str)> {
+        vec![
+            ("x-api-key", &self.key),
+            ("x-llm-source", "finance-app"),
+            ("x-llm-user", "u-42"),
+            ("x-llm-request-type", "ask"),
+            ("content-type", "application/json"),
+        ]
+    }
+
+    pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
+        self.post_with(path, &[], body).await
+    }
+
+    pub async fn post_with(
+        &self,
+        path: &str,
+        more: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        let headers: Vec<_> = self.headers().into_iter().chain(more.iter().copied()).collect();
+        self.client.call("POST", &format!("{}{path}", self.url), &headers, body).await
+    }
+
+    /// Every decision in the journal, in order of its first record.
+    pub fn decisions(&self) -> Vec<Told> {
+        let recorder = &self.running.recorder;
+        let journal = recorder.journal_dir();
+        let end = Some(self.running.progress.borrow().end);
+        let mut told: Vec<Told> = Vec::new();
+        let mut projected = Projector::open(journal, None, recorder.keys()).unwrap();
+        let mut stored = RecordReader::open(journal, None, true).unwrap();
+        while let Some(record) = projected.next(end).unwrap() {
+            let raw = stored.next(end).unwrap().unwrap();
+            if record.origin == event::Origin::Control {
+                continue;
+            }
+            let at = told.iter().position(|told| told.decision.id == record.decision_id);
+            let at = at.unwrap_or_else(|| {
+                told.push(Told {
+                    decision: Decision::new(
+                        record.decision_id,
+                        record.ts,
+                        record.trace_id,
+                        record.request_id.clone(),
+                        record.origin,
+                    ),
+                    events: Vec::new(),
+                    bodies: BTreeMap::new(),
+                });
+                told.len() - 1
+            });
+            for event in record.events {
+                told[at].decision.apply(&event);
+                told[at].events.push(event);
+            }
+            for body in raw.bodies(journal, "default", recorder.keys()).unwrap() {
+                told[at].bodies.insert(Role::as_str(body.role), body.bytes.unwrap());
+            }
+        }
+        told
+    }
+
+    /// Waits until that many decisions have ended, or fails after a bounded time.
+    pub async fn ended(&self, count: usize) -> Vec<Told> {
+        let mut progress = self.running.progress.clone();
+        for _ in 0..10_000 {
+            let told = self.decisions();
+            if told.iter().filter(|told| told.decision.settled()).count() >= count {
+                return told;
+            }
+            tokio::time::timeout(Duration::from_secs(20), progress.changed())
+                .await
+                .expect("another record within 20 s")
+                .unwrap();
+        }
+        panic!("{count} decisions did not end: {:#?}", self.decisions());
+    }
+
+    /// The decision of an answer.
+    pub fn decision_of(&self, answer: &Answer) -> Told {
+        let id: Uuid = answer.header("x-audit-id").expect("x-audit-id").parse().unwrap();
+        let mut told = self.decisions();
+        let at = told.iter().position(|told| told.decision.id == id).expect("recorded");
+        told.swap_remove(at)
+    }
+
+    pub fn journal_text(&self) -> Vec<u8> {
+        let mut all = Vec::new();
+        for entry in std::fs::read_dir(self.root.path().join("data/journal")).unwrap() {
+            all.extend(std::fs::read(entry.unwrap().path()).unwrap());
+        }
+        all
+    }
+}

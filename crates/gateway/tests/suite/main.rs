@@ -1,0 +1,9 @@
+//! The gateway as callers and providers see it, and what its records say.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+mod calls;
+mod endings;
+mod exchanges;
+mod harness;
+mod refusals;
