@@ -156,7 +156,7 @@ impl TileId {
         let tile = Self { level, index, width };
         let in_range = level < TILE_LEVELS
             && (1..=TILE_WIDTH).contains(&width)
-            && tile.end_leaf_wide() <= u128::from(LOG_SIZE_MAX) + 1;
+            && tile.end_leaf_wide() <= u128::from(LOG_SIZE_MAX);
         if in_range { Ok(tile) } else { Err(PathError::OutOfRange) }
     }
 

@@ -202,6 +202,11 @@ fn cosignatures_are_verified_and_counted() {
     signed.note_mut().add(second).unwrap();
     assert_eq!(signed.verify(&keys).unwrap().len(), 4);
 
+    // A time that no signed 64-bit number holds, though the witness did sign it.
+    let mut late = signed.clone();
+    late.note_mut().add(cosign(&signed, &witnesses[2], 1 << 63)).unwrap();
+    assert!(late.verify(&keys).is_err());
+
     for forged in [0_usize, 7, 8, 71] {
         let mut bad = signed.clone();
         let mut signature = cosign(&bad, &witnesses[2], 5);

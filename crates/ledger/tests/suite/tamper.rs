@@ -67,10 +67,10 @@ fn every_changed_byte_is_found_at_its_place() {
     let (store, _, keys) = log();
     let mut changed = store.clone();
     for (path, bytes) in &store.0 {
-        for place in 0..bytes.len() {
+        for (place, byte) in bytes.iter().enumerate() {
             changed.0.get_mut(path).unwrap()[place] ^= 1 << (place % 8);
             let report = audit(&changed, &keys, &[]);
-            changed.0.get_mut(path).unwrap()[place] = bytes[place];
+            changed.0.get_mut(path).unwrap()[place] = *byte;
             assert!(!report.is_sound(), "{path} byte {place}");
             match path.parse() {
                 Ok(ResourceId::Tile(tile)) => {

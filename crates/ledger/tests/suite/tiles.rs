@@ -7,7 +7,7 @@ fn paths_of_the_specification() {
         ("tile/0/000", 0, 0, 256),
         ("tile/0/x001/x234/067", 0, 1_234_067, 256),
         ("tile/0/x001/x234/067.p/255", 0, 1_234_067, 255),
-        ("tile/7/000.p/1", 7, 0, 1),
+        ("tile/7/000.p/127", 7, 0, 127),
         ("tile/1/x001/000", 1, 1_000, 256),
     ] {
         let tile = TileId::new(level, index, width).unwrap();
@@ -60,7 +60,7 @@ fn other_paths_are_refused() {
         "tile/8/000",
         "tile/63/000",
         "tile/7/001",
-        "tile/7/000.p/129",
+        "tile/7/000.p/128",
         "tile/0/x999/x999/x999/x999/x999/999",
         "tile/0/x999/x999/x999/x999/x999/x999/999",
     ] {
