@@ -49,6 +49,11 @@ impl RecordKey {
         Ok(key)
     }
 
+    /// A disclosed key whose commitment stands nowhere at hand, such as that of bodies alone.
+    pub fn from_disclosed(aead: [u8; 32]) -> Self {
+        Self::from_secret(Ok(Zeroizing::new(aead)))
+    }
+
     fn from_secret(secret: Result<Secret>) -> Self {
         let commitment = secret.as_ref().map_or([0; COMMITMENT_BYTES], commit);
         let keys = secret.and_then(|secret| Ok(Keys { aead: aead(&secret)?, secret }));

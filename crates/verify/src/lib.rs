@@ -1,5 +1,6 @@
 //! The verifier.
 
+mod bundle;
 mod chain;
 mod data;
 mod error;
@@ -15,6 +16,9 @@ mod tail;
 mod tiles;
 mod walk;
 
+pub use bundle::{
+    BUNDLE_RECORDS_MAX, BodyReport, BundleFault, BundleReport, RecordReport, verify_bundle,
+};
 pub use data::{Options, verify_data};
 pub use error::VerifyError;
 pub use keys::Trust;
