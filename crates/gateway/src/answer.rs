@@ -5,6 +5,7 @@ use crate::call::{Answered, Call, millis};
 use crate::headers;
 use crate::hold::{Hold, WHOLE_BYTES_MAX};
 use crate::pipeline::{self, Caller, with_ids};
+use crate::received::{End, Ending, Received};
 use crate::refusal::{Code, Refusal};
 use crate::settings::Provider;
 use bytes::{Bytes, BytesMut};
@@ -27,27 +28,6 @@ pub(crate) struct Reply<'a> {
     /// The usage chunk that our injection causes is hidden.
     pub hides_usage: bool,
     pub sent_at: Instant,
-}
-
-/// How an answer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    Complete,
-    ClientDisconnected,
-    UpstreamInterrupted,
-}
-
-/// What was received, and what of it was released.
-struct Received {
-    reader: ResponseReader,
-    upstream: Option<BodyWriter>,
-    client: Option<BodyWriter>,
-    hold: Hold,
-    bytes: u64,
-    first_byte_ms: Option<f64>,
-    trailers: Option<HeaderMap>,
-    waited: Duration,
-    error: Option<String>,
 }
 
 /// Where an answer's pieces go: kept until all is there, or flowing.
@@ -393,51 +373,6 @@ impl Reply<'_> {
         metrics::histogram!("audit_layer_request_seconds").record(total.as_secs_f64());
         metrics::histogram!("audit_layer_overhead_seconds")
             .record(total.saturating_sub(waited).as_secs_f64());
-    }
-}
-
-/// What is known of an answer when it has ended.
-struct End<'a> {
-    answered: &'a Answered,
-    read: ResponseFacts,
-    ending: Ending,
-    content_type: Option<String>,
-    headers: Vec<(String, String)>,
-    bytes: u64,
-    delivered: u64,
-    first_byte_ms: Option<f64>,
-    waited: Duration,
-    error: Option<String>,
-    /// Nothing of the answer was passed on.
-    unsent: bool,
-}
-
-impl Ending {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Complete => "complete",
-            Self::ClientDisconnected => "client_disconnected",
-            Self::UpstreamInterrupted => "upstream_interrupted",
-        }
-    }
-}
-
-impl Received {
-    fn take(&mut self, data: Bytes, ready: &mut Vec<Bytes>) {
-        self.bytes += data.len() as u64;
-        self.reader.feed(&data);
-        if let Some(upstream) = &mut self.upstream {
-            upstream.push_streamed(&data);
-        }
-        self.hold.push(data, ready);
-        if let Some(client) = &mut self.client {
-            ready.iter().for_each(|piece| client.push_streamed(piece));
-        }
-    }
-
-    fn interrupted(&mut self, error: &str) -> Ending {
-        self.error = Some(error.to_owned());
-        Ending::UpstreamInterrupted
     }
 }
 

@@ -10,6 +10,7 @@ mod health;
 mod hold;
 mod merge;
 mod pipeline;
+mod received;
 mod refusal;
 mod server;
 mod settings;

@@ -18,7 +18,7 @@ const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 pub struct BodyWriter {
     journal: Arc<Journal>,
     tenant: Arc<str>,
-    key: RecordKey,
+    key: Arc<RecordKey>,
     header: PartHeader,
     key_sets: Vec<u8>,
     codec: Codec,
@@ -54,6 +54,7 @@ impl BodyWriter {
         journal: Arc<Journal>,
         tenant: Arc<str>,
         keys: &[Arc<SubjectKey>],
+        key: Arc<RecordKey>,
         record_id: Uuid,
         role: Role,
         attempt: u8,
@@ -62,7 +63,7 @@ impl BodyWriter {
         Self {
             journal,
             tenant,
-            key: RecordKey::derive(record_id.as_bytes(), keys),
+            key,
             header: PartHeader { record_id, role, attempt, number: 0, last: false },
             key_sets: write_key_sets(&[ids]),
             codec: Codec::default(),

@@ -8,8 +8,9 @@ use crate::recorder::Recorder;
 use event::{Event, EventType, Origin};
 use journal::{Committed, Position, Progress};
 use record::Role;
+use seal::RecordKey;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -31,6 +32,8 @@ pub struct DecisionWriter {
     origin: Origin,
     persons: Option<Persons>,
     number: u32,
+    /// Key of the next record's bodies and content fields; derived once for both.
+    content_key: OnceLock<Arc<RecordKey>>,
     open_since: Option<Position>,
 }
 
@@ -48,7 +51,8 @@ impl DecisionWriter {
         persons: Option<Persons>,
         number: u32,
     ) -> Self {
-        Self { recorder, ids, origin, persons, number, open_since: None }
+        let content_key = OnceLock::new();
+        Self { recorder, ids, origin, persons, number, content_key, open_since: None }
     }
 
     /// The decision's ids.
@@ -66,10 +70,18 @@ impl DecisionWriter {
             self.recorder.journal().clone(),
             self.recorder.tenant(),
             persons.content(),
+            self.content_key(persons).clone(),
             record::record_id(self.ids.decision_id, self.number),
             role,
             attempt,
         ))
+    }
+
+    fn content_key(&self, persons: &Persons) -> &Arc<RecordKey> {
+        self.content_key.get_or_init(|| {
+            let record_id = record::record_id(self.ids.decision_id, self.number);
+            Arc::new(RecordKey::derive(record_id.as_bytes(), persons.content()))
+        })
     }
 
     /// Writes the next record; returns when it is durable.
@@ -92,6 +104,7 @@ impl DecisionWriter {
                 origin: self.origin,
                 events,
                 persons: self.persons.as_ref(),
+                content_key: self.persons.as_ref().map(|persons| self.content_key(persons)),
                 staff: self.recorder.staff(),
                 bodies: closed,
             },
@@ -111,6 +124,7 @@ impl DecisionWriter {
         }
         let committed = committed?;
         self.number += 1;
+        self.content_key = OnceLock::new();
         Ok(committed)
     }
 }

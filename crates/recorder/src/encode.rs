@@ -28,6 +28,8 @@ pub(crate) struct RecordDraft<'a> {
     pub origin: Origin,
     pub events: &'a [Event],
     pub persons: Option<&'a Persons>,
+    /// The key of the persons' content, where it is derived already.
+    pub content_key: Option<&'a Arc<RecordKey>>,
     pub staff: &'a Arc<SubjectKey>,
     pub bodies: Vec<ClosedBody>,
 }
@@ -41,8 +43,9 @@ impl LeafSource for Leaf {
 }
 
 /// One set of keys with the fields that it seals.
-struct Group {
+struct Group<'a> {
     keys: Vec<Arc<SubjectKey>>,
+    derived: Option<&'a Arc<RecordKey>>,
     plain: Vec<u8>,
 }
 
@@ -127,7 +130,10 @@ fn seal_groups(
     let mut payload = Vec::with_capacity(128 + groups.iter().map(|g| g.plain.len()).sum::<usize>());
     let mut sets: Vec<Vec<[u8; 16]>> = Vec::with_capacity(groups.len());
     for (number, group) in groups.iter().enumerate() {
-        let key = RecordKey::derive(record_id, &group.keys);
+        let key = match group.derived {
+            Some(key) => key.clone(),
+            None => Arc::new(RecordKey::derive(record_id, &group.keys)),
+        };
         let aad = seal::aad(&writer.tenant, record_id, 0, number as u8, 0);
         let commitment = key.commitment();
         write_group(&commitment, &key.seal(&aad, &group.plain)?, &mut payload);
@@ -137,27 +143,30 @@ fn seal_groups(
     Ok(Some(Frame { kind: FrameKind::Sealed, keys: write_key_sets(&sets), payload }))
 }
 
-fn group_fields(draft: &RecordDraft<'_>) -> Vec<Group> {
+fn group_fields<'a>(draft: &RecordDraft<'a>) -> Vec<Group<'a>> {
     let mut groups = Vec::with_capacity(2);
-    let mut add = |keys: Vec<Arc<SubjectKey>>, classes: &[Class]| {
+    let mut add = |keys: Vec<Arc<SubjectKey>>, derived, classes: &[Class]| {
         if let Some(plain) = OpenData::write_sealed(draft.events, classes) {
-            groups.push(Group { keys, plain });
+            groups.push(Group { keys, derived, plain });
         }
     };
     if let Some(persons) = draft.persons {
         let user = std::slice::from_ref(persons.user());
         if persons.subjects().is_empty() {
-            add(user.to_vec(), &[Class::User, Class::Content]);
+            add(user.to_vec(), draft.content_key, &[Class::User, Class::Content]);
         } else {
-            add(user.to_vec(), &[Class::User]);
-            add(persons.content().to_vec(), &[Class::Content]);
+            add(user.to_vec(), None, &[Class::User]);
+            add(persons.content().to_vec(), draft.content_key, &[Class::Content]);
         }
     }
-    add(vec![draft.staff.clone()], &[Class::Staff]);
+    add(vec![draft.staff.clone()], None, &[Class::Staff]);
     for (name, key) in draft.persons.map(Persons::subjects).unwrap_or_default() {
         if draft.events.iter().any(|event| event.data.subjects().contains(name)) {
-            groups
-                .push(Group { keys: vec![key.clone()], plain: subject_fields(draft.events, name) });
+            groups.push(Group {
+                keys: vec![key.clone()],
+                derived: None,
+                plain: subject_fields(draft.events, name),
+            });
         }
     }
     groups

@@ -144,6 +144,7 @@ async fn finish(
             origin: Origin::Observed,
             events: &[event],
             persons: None,
+            content_key: None,
             staff: recorder.staff(),
             bodies: adopt(parts),
         },

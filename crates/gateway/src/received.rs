@@ -1,0 +1,75 @@
+//! What of an answer was received, and how it ended.
+
+use crate::call::Answered;
+use crate::hold::Hold;
+use bytes::Bytes;
+use http::HeaderMap;
+use recorder::BodyWriter;
+use std::time::Duration;
+use wire::{ResponseFacts, ResponseReader};
+
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Complete,
+    ClientDisconnected,
+    UpstreamInterrupted,
+}
+
+/// What was received, and what of it was released.
+pub(crate) struct Received {
+    pub reader: ResponseReader,
+    pub upstream: Option<BodyWriter>,
+    pub client: Option<BodyWriter>,
+    pub hold: Hold,
+    pub bytes: u64,
+    pub first_byte_ms: Option<f64>,
+    pub trailers: Option<HeaderMap>,
+    pub waited: Duration,
+    pub error: Option<String>,
+}
+
+/// What is known of an answer when it has ended.
+pub(crate) struct End<'a> {
+    pub answered: &'a Answered,
+    pub read: ResponseFacts,
+    pub ending: Ending,
+    pub content_type: Option<String>,
+    pub headers: Vec<(String, String)>,
+    pub bytes: u64,
+    pub delivered: u64,
+    pub first_byte_ms: Option<f64>,
+    pub waited: Duration,
+    pub error: Option<String>,
+    /// Nothing of the answer was passed on.
+    pub unsent: bool,
+}
+
+impl Ending {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::ClientDisconnected => "client_disconnected",
+            Self::UpstreamInterrupted => "upstream_interrupted",
+        }
+    }
+}
+
+impl Received {
+    pub(crate) fn take(&mut self, data: Bytes, ready: &mut Vec<Bytes>) {
+        self.bytes += data.len() as u64;
+        self.reader.feed(&data);
+        if let Some(upstream) = &mut self.upstream {
+            upstream.push_streamed(&data);
+        }
+        self.hold.push(data, ready);
+        if let Some(client) = &mut self.client {
+            ready.iter().for_each(|piece| client.push_streamed(piece));
+        }
+    }
+
+    pub(crate) fn interrupted(&mut self, error: &str) -> Ending {
+        self.error = Some(error.to_owned());
+        Ending::UpstreamInterrupted
+    }
+}
