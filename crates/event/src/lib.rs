@@ -1,5 +1,4 @@
-//! Events, records, leaves and decisions: what the product knows about one call, and its
-//! canonical bytes. This crate does no I/O and imports no other crate of the workspace.
+#![doc = include_str!("../README.md")]
 
 mod catalogue;
 mod decision;

@@ -1,5 +1,4 @@
-//! The data plane: takes a call in, records its intent, passes it to a provider, records the
-//! outcome, and only then releases the answer's last piece. Knows no index backend and no API.
+#![doc = include_str!("../README.md")]
 
 mod admit;
 mod answer;

@@ -1,5 +1,4 @@
-//! How a record lies in the journal's frames, and how a decision's proof is packed: the formats
-//! that the recorder writes and the verifier reads. No I/O.
+#![doc = include_str!("../README.md")]
 
 mod bundle;
 mod format;

@@ -1,5 +1,4 @@
-//! The recorder: the only write path. Events become sealed records in the journal; behind it run
-//! the sealer (Merkle ledger), the indexer and housekeeping. Knows no HTTP.
+#![doc = include_str!("../README.md")]
 
 mod body;
 mod decision;
