@@ -36,7 +36,7 @@ packages() {
   command -v apt-get >/dev/null || stop "install these by hand, this is no Debian: ${missing[*]}"
   say "installing Debian packages: ${missing[*]}"
   as_root apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  as_root env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
 # cargo_tool NAME VERSION: builds a cargo tool once, into the cache.

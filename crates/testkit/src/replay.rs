@@ -2,19 +2,19 @@
 
 use crate::mock::{MockBody, lock, set_head};
 use bytes::Bytes;
+use flate2::read::GzDecoder;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
-use std::io;
-use std::net::SocketAddr;
 use std::fs::File;
+use std::io;
 use std::io::Read;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;

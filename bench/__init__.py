@@ -1,0 +1,1 @@
+"""The comparison behind `make bench`: one run, in turns, on one machine."""

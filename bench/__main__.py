@@ -1,0 +1,260 @@
+"""`make bench`: measures everything in one run, in turns, and writes bench/results/."""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from . import report
+from .load import fdatasync_ms, open_loop, wrk
+from .services import (
+    RELEASE,
+    NotAvailable,
+    Product,
+    Service,
+    litellm,
+    nginx_proxy,
+    portkey,
+    product,
+    provider,
+    slow_provider,
+)
+
+RESULTS = Path(__file__).resolve().parent / "results"
+CONNECTIONS = (32, 64, 256)
+OURS = "Audit Layer"
+DIRECT = "provider directly"
+
+
+def say(text: str) -> None:
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+class Plan:
+    """How long everything takes."""
+
+    def __init__(self, quick: bool) -> None:
+        self.rounds = 1 if quick else 5
+        self.closed_seconds = 3 if quick else 8
+        self.open_seconds = 3 if quick else 10
+        self.decisions = 20_000 if quick else 1_000_000
+        self.queries = 30 if quick else 200
+
+
+def start_all(target: Service, makers: list[Callable], missing: dict[str, str]) -> list[Service]:
+    """Starts what can be started; says why the rest cannot."""
+    running = [target]
+    for maker in makers:
+        try:
+            running.append(maker(target))
+            say(f"started {running[-1].name}")
+        except NotAvailable as reason:
+            missing[maker.__name__] = str(reason)
+            say(f"left out: {reason}")
+    return running
+
+
+def throughput(plan: Plan, missing: dict[str, str]) -> dict:
+    """Closed loop, in turns; the median of the rounds."""
+    services = start_all(provider(), [nginx_proxy, product, litellm, portkey], missing)
+    rounds: dict = {}
+    try:
+        for service in services:
+            wrk(service, 32, 2)
+        for number in range(plan.rounds):
+            for connections in CONNECTIONS:
+                for service in services:
+                    done = wrk(service, connections, plan.closed_seconds)
+                    rounds.setdefault(service.name, {}).setdefault(connections, []).append(done)
+                    say(f"round {number + 1}, {connections}: {service.name} {done['rps']:.0f}/s")
+        memory = {service.name: service.memory_mb() for service in services}
+        ours = next(service for service in services if service.name == OURS)
+        disk = disk_per_call(ours, rounds)
+    finally:
+        for service in reversed(services):
+            service.stop()
+    table = {
+        name: {
+            connections: {
+                what: statistics.median(done[what] or 0 for done in of)
+                for what in ("rps", "p50_ms", "p99_ms", "failed")
+            }
+            for connections, of in by_connections.items()
+        }
+        for name, by_connections in rounds.items()
+    }
+    return {"table": table, "memory_mb": memory, "disk": disk}
+
+
+def allocated(directory: Path) -> int:
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    return sum(path.stat().st_blocks * 512 for path in files)
+
+
+def disk_per_call(ours: Product, rounds: dict) -> dict:
+    ours.wait_indexed()
+    calls = sum(done["requests"] for of in rounds[OURS].values() for done in of)
+    parts = {
+        "journal": ours.data / "journal",
+        "ledger": ours.data / "ledger",
+    }
+    sizes = {name: allocated(path) / calls for name, path in parts.items()}
+    index = [path for path in ours.data.glob("index.db*")]
+    sizes["index"] = sum(path.stat().st_size for path in index) / calls
+    return {"calls": calls, "bytes_per_call": sizes}
+
+
+def latency(plan: Plan, missing: dict[str, str]) -> dict:
+    """Open loop at 1,000 requests a second against a provider that takes 20 ms."""
+    services = start_all(slow_provider(20), [nginx_proxy, product], missing)
+    ours = services[-1]
+    rounds: dict = {}
+    syncs = []
+    try:
+        for service in services:
+            open_loop(service, 1000, 3)
+        for number in range(max(plan.rounds, 1 if plan.rounds == 1 else 5)):
+            syncs.append(fdatasync_ms(ours.scratch))
+            for service in services:
+                done = open_loop(service, 1000, plan.open_seconds)
+                rounds.setdefault(service.name, []).append(done)
+                say(f"round {number + 1}: {service.name} {done['whole_ms']} failed {done['failed']}")
+        rss = ours.memory_mb("VmRSS")
+    finally:
+        for service in reversed(services):
+            service.stop()
+    shares = ("p50", "p99", "p99_9")
+    table = {
+        name: {
+            **{share: statistics.median(done["whole_ms"][share] for done in of) for share in shares},
+            "failed": sum(done["failed"] for done in of),
+        }
+        for name, of in rounds.items()
+    }
+    added = {
+        share: statistics.median(
+            mine["whole_ms"][share] - direct["whole_ms"][share]
+            for mine, direct in zip(rounds[OURS], rounds[DIRECT], strict=True)
+        )
+        for share in shares
+    }
+    return {"table": table, "added_ms": added, "fdatasync_p50_ms": statistics.median(syncs), "rss_mb": rss}
+
+
+def streaming(plan: Plan, missing: dict[str, str]) -> dict:
+    """Time to the first byte of a stream."""
+    services = start_all(slow_provider(20, 5), [nginx_proxy, product, litellm, portkey], missing)
+    rounds: dict = {}
+    try:
+        for _ in range(plan.rounds):
+            for service in services:
+                rate = 10 if service.name.startswith("LiteLLM") else 50
+                done = open_loop(service, rate, plan.open_seconds, stream=True)
+                rounds.setdefault(service.name, []).append(done)
+    finally:
+        for service in reversed(services):
+            service.stop()
+    direct = statistics.median(done["first_byte_ms"]["p50"] for done in rounds[DIRECT])
+    return {
+        name: {
+            "p50": statistics.median(done["first_byte_ms"]["p50"] for done in of),
+            "p99": statistics.median(done["first_byte_ms"]["p99"] for done in of),
+            "added_p50": statistics.median(done["first_byte_ms"]["p50"] for done in of) - direct,
+            "failed": sum(done["failed"] for done in of),
+        }
+        for name, of in rounds.items()
+    }
+
+
+def timed(times: int, call: Callable[[int], object]) -> dict:
+    took = []
+    for number in range(times):
+        start = time.perf_counter()
+        call(number)
+        took.append((time.perf_counter() - start) * 1000)
+    took.sort()
+    return {"p50_ms": took[len(took) // 2], "p95_ms": took[int(len(took) * 0.95)]}
+
+
+def at_size(plan: Plan, missing: dict[str, str]) -> dict:
+    """Indexing beside the load, queries and verification at a million decisions."""
+    target = provider()
+    ours = product(target)
+    try:
+        start, calls = time.monotonic(), 0
+        while calls < plan.decisions:
+            calls += wrk(ours, 64, min(20, plan.closed_seconds * 4))["requests"]
+            say(f"{calls} decisions recorded")
+        load_seconds = time.monotonic() - start
+        catch_up = ours.wait_indexed()
+        ids = [item["id"] for item in ours.get("/api/v1/audit/logs?limit=200")["items"]]
+        queries = {
+            "list": timed(plan.queries, lambda n: ours.get(f"/api/v1/audit/logs?source=bench&status=200&limit={50 + n % 3}")),
+            "list, none found": timed(plan.queries, lambda n: ours.get(f"/api/v1/audit/logs?user_id=nobody-{n}")),
+            "search": timed(min(plan.queries, 50), lambda n: ours.get("/api/v1/audit/logs?q=refund&limit=50")),
+            "metrics": timed(plan.queries, lambda n: ours.get("/api/v1/metrics?group_by=model")),
+            "decision": timed(plan.queries, lambda n: ours.get(f"/api/v1/audit/logs/{ids[n % len(ids)]}")),
+        }  # fmt: skip
+        return {
+            "decisions": calls,
+            "load_seconds": load_seconds,
+            "catch_up_seconds": catch_up,
+            "indexed_per_second": calls / (load_seconds + catch_up),
+            "queries": queries,
+            "verify": verify(ours),
+            "index_alone": index_alone(plan.decisions),
+        }
+    finally:
+        ours.stop()
+        target.stop()
+
+
+def verify(ours: Product) -> dict:
+    """Each command twice; the second has a warm cache."""
+    journal_mb = allocated(ours.data / "journal") / 1e6
+    took = {}
+    for name, flags in {"ledger": ["--ledger"], "full": []}.items():
+        for _ in range(2):
+            start = time.perf_counter()
+            subprocess.run(
+                [RELEASE / "audit-layer", "verify", *flags, "--data", ours.data],
+                check=True, stdout=subprocess.DEVNULL,
+            )  # fmt: skip
+            took[name] = time.perf_counter() - start
+    return {"journal_mb": journal_mb, "seconds": took, "full_mb_per_second": journal_mb / took["full"]}
+
+
+def index_alone(decisions: int) -> dict:
+    with tempfile.TemporaryDirectory() as scratch:
+        done = subprocess.run(
+            [RELEASE / "examples/index_rate", str(decisions), f"{scratch}/index.db"],
+            check=True, stdout=subprocess.PIPE,
+        )  # fmt: skip
+    return json.loads(done.stdout.decode().splitlines()[-1])
+
+
+PARTS = {"throughput": throughput, "latency": latency, "streaming": streaming, "at_size": at_size}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench")
+    parser.add_argument("--quick", action="store_true", help="short rounds: for a first look only")
+    parser.add_argument("--only", choices=PARTS, action="append", help="only these parts")
+    arguments = parser.parse_args()
+    plan = Plan(arguments.quick)
+    results: dict = {"machine": report.machine(), "quick": arguments.quick, "missing": {}}
+    for name in arguments.only or PARTS:
+        say(f"— {name}")
+        results[name] = PARTS[name](plan, results["missing"])
+    RESULTS.mkdir(exist_ok=True)
+    report.write(results, RESULTS)
+    say(f"wrote {RESULTS.relative_to(Path.cwd())}")
+
+
+if __name__ == "__main__":
+    main()

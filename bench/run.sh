@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Builds what is measured and measures it. Arguments go to bench.py (`--quick`, `--only …`).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export AUDIT_LAYER_CACHE=${AUDIT_LAYER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/audit-layer}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$AUDIT_LAYER_CACHE/target}
+cargo build --quiet --locked --release -p cli
+cargo build --quiet --locked --release -p testkit --example open_loop --example mock_provider
+cargo build --quiet --locked --release -p index-sqlite --example index_rate
+exec "$AUDIT_LAYER_CACHE/venv-bench-plot/bin/python" -m bench "$@"
