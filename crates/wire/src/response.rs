@@ -219,7 +219,7 @@ fn read_event(answer: &mut Answer, event: &Event<'_>) {
     let scan = &mut Scan::new(&event.data);
     let _unreadable = match answer.format {
         Format::AnthropicMessages => anthropic::event(answer, scan),
-        Format::OpenAiResponses => responses::event(answer, scan),
+        Format::OpenAiResponses => responses::event(answer, &event.data),
         _ => read_object(answer, scan),
     };
 }

@@ -188,6 +188,12 @@ fn errors_have_a_type_and_a_message() {
     assert_eq!(failed(Format::AnthropicMessages, anthropic), is("overloaded_error", "Busy"));
     let gemini = r#"{"error":{"code":429,"message":"Quota","status":"RESOURCE_EXHAUSTED"}}"#;
     assert_eq!(failed(Format::Gemini, gemini), is("RESOURCE_EXHAUSTED", "Quota"));
+    let event = "data: {\"type\":\"error\",\"code\":\"server_error\",\"message\":\"Broke\"}\n\n";
+    let facts = stream(Format::OpenAiResponses, event);
+    assert_eq!(
+        (facts.error_type.as_deref(), facts.preview.as_deref(), facts.terminal),
+        (Some("server_error"), Some("Broke"), true)
+    );
     assert_eq!(failed(Format::BedrockConverse, r#"{"message":"No"}"#), is("error", "No"));
     assert_eq!(
         failed(Format::OpenAiChat, r#"{"error":"model not found"}"#),

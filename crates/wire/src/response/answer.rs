@@ -112,6 +112,8 @@ impl Answer {
                     Ok(())
                 })?;
                 self.terminal = true;
+                // Of an event, `type` is only that of the event.
+                let kind = kind.filter(|kind| !kind.is("error"));
                 let named = kind.or(status).or(code).map(|text| text.to_string(NAME_CHARS_MAX));
                 self.error_type = named.or_else(|| Some("error".to_owned()));
                 self.error_message(message);

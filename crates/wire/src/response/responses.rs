@@ -69,7 +69,8 @@ fn item(answer: &mut Answer, scan: &mut Scan<'_>) -> Result<()> {
 }
 
 /// An event of a stream.
-pub(super) fn event(answer: &mut Answer, scan: &mut Scan<'_>) -> Result<()> {
+pub(super) fn event(answer: &mut Answer, data: &[u8]) -> Result<()> {
+    let (scan, whole_event) = (&mut Scan::new(data), &mut Scan::new(data));
     let (mut kind, mut delta, mut response, mut finished, mut error) =
         (None, None, None, None, None);
     scan.object(|scan, key| {
@@ -100,7 +101,8 @@ pub(super) fn event(answer: &mut Answer, scan: &mut Scan<'_>) -> Result<()> {
             answer.terminal = true;
             match error {
                 Some(span) => answer.set_error(&mut Scan::new(span)),
-                None => Ok(()),
+                // As an event of its own, the fields stand at the top.
+                None => answer.set_error(whole_event),
             }
         }
         other => {
