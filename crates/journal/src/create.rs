@@ -2,8 +2,8 @@
 
 use crate::disk::{Disk, OpenMode, write_full, write_zeros};
 use crate::format::{FORMAT, SEGMENT_HEADER_BYTES, SegmentHeader};
-use crate::journal::Options;
 use crate::layout::{Lock, Meta, list_segments, read_watermark, segment_path};
+use crate::options::{Options, checked};
 use crate::reader::load_segment;
 use crate::recovery::{Recovered, Recovery, Tail};
 use crate::scan::find_frame;
@@ -43,7 +43,7 @@ pub(crate) fn open(disk: &dyn Disk, options: &Options) -> Result<Opened, Error> 
 /// it was restored from a copy. Nothing that is there is changed; `Journal::open` then writes
 /// the new epoch. Returns its number.
 pub(crate) fn start_epoch(disk: &dyn Disk, options: &Options) -> Result<u32, Error> {
-    let options = crate::journal::checked(options.clone())?;
+    let options = checked(options.clone())?;
     let dir = &options.dir;
     make_dir(disk, dir)?;
     let _lock = Lock::take(dir)?;

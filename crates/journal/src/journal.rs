@@ -1,111 +1,27 @@
-//! An open journal: its options, appends, and its end.
+//! An open journal: its threads, its queue, and its end.
 
 use crate::ahead::{Active, Ahead};
-use crate::clock::{Clock, RecordClock};
-use crate::committer::{Committer, Request, check_size, note_clock_jump};
+use crate::append::{Append, Committed};
+use crate::clock::RecordClock;
+use crate::committer::{Committer, Request, note_clock_jump};
 use crate::disk::{Disk, RealDisk};
-use crate::format::{
-    APPEND_BYTES_MAX, FrameKind, KEYS_BYTES_MAX, LEAF_BYTES_MAX, Watermark, frame_bytes,
-};
+use crate::format::Watermark;
 use crate::layout::{Lock, Meta, segment_path};
+use crate::options::{Options, checked};
 use crate::recovery::{Recovered, Tail};
 use crate::reserve::Reserve;
 use crate::shared::{Progress, Shared, WatermarkFile, lock};
 use crate::stats::Stats;
 use crate::{Error, Position, create};
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
-use std::time::SystemTime;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot, watch};
 
-/// Smallest segment; small ones are for tests.
-pub const SEGMENT_BYTES_MIN: u64 = 64 << 10;
-/// Largest segment.
-pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 /// The queue's memory is counted in units of this.
 const PERMIT_BYTES: u64 = 1 << 10;
-
-/// When an append is acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// When it is on disk.
-    Disk,
-    /// When it is written: survives the end of the process, and a power cut after a second.
-    Process,
-}
-
-/// How a journal is opened.
-#[derive(Clone)]
-pub struct Options {
-    /// The journal's directory; the lock lies in the one above it.
-    pub dir: PathBuf,
-    /// The writer's name; made up for a new journal if `None`.
-    pub writer: Option<String>,
-    /// Whose records these are.
-    pub tenant: String,
-    /// When an append is acknowledged.
-    pub durability: Durability,
-    /// Target size of a segment.
-    pub segment_bytes: u64,
-    /// Zeros are written ahead in steps of this size.
-    pub zero_ahead_bytes: u64,
-    /// Appends that may wait.
-    pub queue_records_max: usize,
-    /// Bytes that may wait.
-    pub queue_bytes_max: u64,
-    /// How much of the journal's end is checked byte by byte when it is opened; of earlier
-    /// segments only the seams are. At least the last segment is.
-    pub check_bytes_max: u64,
-    /// Microseconds since 1970.
-    pub clock: Clock,
-}
-
-/// A frame to append: `Part`, `Open` or `Sealed`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Frame {
-    /// What it holds.
-    pub kind: FrameKind,
-    /// Key ids, opaque here.
-    pub keys: Vec<u8>,
-    /// The payload.
-    pub payload: Vec<u8>,
-}
-
-/// Writes a leaf once its number and time are known. Runs on the committer's thread, so it
-/// must be quick. It may run for an append that then fails.
-pub trait LeafSource: Send {
-    /// Appends the leaf's bytes to `out`.
-    fn finish(&mut self, epoch: u64, seq: u64, ts_micros: i64, out: &mut Vec<u8>);
-}
-
-/// Frames that are kept together or not at all: parts, then, where a record is completed,
-/// `Open` and `Sealed` frames and the leaf.
-#[derive(Default)]
-pub struct Append {
-    /// In this order.
-    pub frames: Vec<Frame>,
-    /// `None`: only parts, ahead of their record.
-    pub leaf: Option<Box<dyn LeafSource>>,
-}
-
-/// Where an append went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Committed {
-    /// The leaf's number; without a leaf, that of the next one.
-    pub seq: u64,
-    /// The leaf's time.
-    pub ts_micros: i64,
-    /// The append's first frame.
-    pub start: Position,
-    /// The leaf's frame; without a leaf, the end.
-    pub leaf: Position,
-    /// Behind the append's last frame.
-    pub end: Position,
-}
 
 /// A journal that this process writes. Dropping it writes what waits, and blocks until then.
 pub struct Journal {
@@ -119,72 +35,6 @@ pub struct Journal {
     helper: Option<JoinHandle<()>>,
     reserve: Reserve,
     _lock: Lock,
-}
-
-// === impl Options ===
-
-impl Options {
-    /// The defaults for a journal in `dir`.
-    pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self {
-            dir: dir.into(),
-            writer: None,
-            tenant: "default".to_owned(),
-            durability: Durability::Disk,
-            segment_bytes: 64 << 20,
-            zero_ahead_bytes: 4 << 20,
-            queue_records_max: 4096,
-            queue_bytes_max: 128 << 20,
-            check_bytes_max: 1 << 30,
-            clock: Arc::new(system_micros),
-        }
-    }
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("dir", &self.dir).finish_non_exhaustive()
-    }
-}
-
-// === impl Append ===
-
-impl Append {
-    /// Bytes of the frames, without the leaf; refuses what no reader could make sense of.
-    fn check(&self) -> Result<u64, Error> {
-        let invalid = |what| Err(Error::Invalid { what });
-        if self.frames.is_empty() && self.leaf.is_none() {
-            return invalid("it is empty");
-        }
-        let mut bytes = 0;
-        let mut in_record = false;
-        for frame in &self.frames {
-            match frame.kind {
-                FrameKind::Part if in_record => return invalid("a part follows the open data"),
-                FrameKind::Part => {}
-                FrameKind::Open | FrameKind::Sealed => in_record = true,
-                FrameKind::Leaf | FrameKind::SegmentEnd => {
-                    return invalid("the journal itself writes leaves and ends");
-                }
-            }
-            check_size(frame.keys.len() as u64, KEYS_BYTES_MAX as u64)?;
-            check_size(frame.payload.len() as u64, APPEND_BYTES_MAX)?;
-            bytes += frame_bytes(frame.keys.len(), frame.payload.len()) as u64;
-        }
-        if in_record && self.leaf.is_none() {
-            return invalid("a record has no leaf");
-        }
-        let leaf = if self.leaf.is_some() { frame_bytes(0, LEAF_BYTES_MAX) as u64 } else { 0 };
-        check_size(bytes, APPEND_BYTES_MAX - leaf)?;
-        Ok(bytes)
-    }
-}
-
-impl fmt::Debug for Append {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Payloads are not for logs.
-        f.debug_struct("Append").field("frames", &self.frames.len()).finish_non_exhaustive()
-    }
 }
 
 // === impl Journal ===
@@ -399,16 +249,6 @@ impl fmt::Debug for Journal {
 
 // === functions ===
 
-/// The options, with values that the format allows.
-pub(crate) fn checked(mut options: Options) -> Result<Options, Error> {
-    if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&options.segment_bytes) {
-        let what = "segment_bytes must be from 64 KiB to 1 GiB";
-        return Err(Error::Invalid { what });
-    }
-    options.zero_ahead_bytes = options.zero_ahead_bytes.clamp(4096, options.segment_bytes);
-    Ok(options)
-}
-
 /// The segment at the journal's end, for the helper.
 fn active(shared: &Shared, tail: &Tail) -> Active {
     Active {
@@ -417,15 +257,5 @@ fn active(shared: &Shared, tail: &Tail) -> Active {
         zeroed_to: tail.zeroed_to,
         next: Position::new(tail.end.epoch, tail.end.segment + 1, 0),
         next_from: tail.prepared_to.unwrap_or(0),
-    }
-}
-
-/// The system's clock.
-fn system_micros() -> i64 {
-    match SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(passed) => i64::try_from(passed.as_micros()).unwrap_or(i64::MAX),
-        Err(before) => {
-            i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |micros| -micros)
-        }
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod ahead;
+mod append;
 mod clock;
 mod committer;
 mod create;
@@ -9,6 +10,7 @@ mod error;
 pub mod format;
 mod journal;
 mod layout;
+mod options;
 mod position;
 mod reader;
 mod recovery;
@@ -19,14 +21,13 @@ mod shared;
 mod stats;
 mod stored;
 
+pub use append::{Append, Committed, Frame, LeafSource};
 pub use clock::Clock;
 pub use error::Error;
 pub use format::FrameKind;
-pub use journal::{
-    Append, Committed, Durability, Frame, Journal, LeafSource, Options, SEGMENT_BYTES_MAX,
-    SEGMENT_BYTES_MIN,
-};
+pub use journal::Journal;
 pub use layout::Meta;
+pub use options::{Durability, Options, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 pub use position::{ParsePositionError, Position};
 pub use reader::{Reader, read_watermark_of as read_watermark};
 pub use recovery::Recovered;
