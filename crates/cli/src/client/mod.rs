@@ -1,0 +1,173 @@
+//! The local operator's way in: HTTP over the data directory's `control.sock`, served by the
+//! running server, or by this process where none runs.
+
+mod answer;
+mod query;
+mod socket;
+
+pub use answer::Answer;
+pub use query::Query;
+pub use socket::SocketPath;
+
+use crate::compose::{self, Local};
+use crate::config::Config;
+use crate::failure::{Failure, Outcome};
+use bytes::Bytes;
+use http::{Method, Request, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use std::io;
+use std::time::{Duration, Instant};
+use tokio::net::UnixStream;
+use tokio::runtime::Runtime;
+
+/// Bytes of an answer at most (a proof holds bodies).
+const ANSWER_BYTES_MAX: usize = 2 * 1024 * 1024 * 1024;
+/// How long a server that is starting or stopping is waited for.
+const BUSY_WAIT_MS: u64 = 10_000;
+const BUSY_POLL_MS: u64 = 100;
+
+/// A connection to the audit, as the local operator.
+#[derive(Debug)]
+pub struct Operator {
+    // Dropped first: it needs the runtime to close.
+    local: Option<Local>,
+    socket: SocketPath,
+    runtime: Runtime,
+}
+
+// === impl Operator ===
+
+impl Operator {
+    /// Reaches the running server, or opens the data directory where none runs.
+    pub fn open(config: &Config) -> Outcome<Self> {
+        check_directory(config)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::failed(format!("no threads can be started: {error}")))?;
+        let socket = SocketPath::of(&config.data)?;
+        let started = Instant::now();
+        let local = loop {
+            if runtime.block_on(UnixStream::connect(socket.path())).is_ok() {
+                break None;
+            }
+            match runtime.block_on(Local::open(config)) {
+                Ok(local) => break Some(local),
+                Err(failure)
+                    if failure.is_locked()
+                        && started.elapsed() < Duration::from_millis(BUSY_WAIT_MS) =>
+                {
+                    std::thread::sleep(Duration::from_millis(BUSY_POLL_MS));
+                }
+                Err(failure) => return Err(failure.into()),
+            }
+        };
+        Ok(Self { local, socket, runtime })
+    }
+
+    /// As [`open`](Self::open), and makes the data directory where there is none.
+    pub fn open_or_create(config: &Config) -> Outcome<Self> {
+        compose::prepare_directory(&config.data)?;
+        Self::open(config)
+    }
+
+    /// Reads.
+    pub fn get(&self, path: &str) -> Outcome<Answer> {
+        self.send(Method::GET, path, None)
+    }
+
+    /// Reads JSON.
+    pub fn get_json(&self, path: &str) -> Outcome<Value> {
+        self.get(path)?.json()
+    }
+
+    /// Sends JSON and reads JSON.
+    pub fn post_json(&self, path: &str, body: &Value) -> Outcome<Value> {
+        self.send(Method::POST, path, Some(body))?.json()
+    }
+
+    /// Removes, and reads what was removed.
+    pub fn delete_json(&self, path: &str) -> Outcome<Value> {
+        self.send(Method::DELETE, path, None)?.json()
+    }
+
+    /// Whether a server runs (and this process only talks to it).
+    pub const fn is_remote(&self) -> bool {
+        self.local.is_none()
+    }
+
+    /// Ends, so that everything that was recorded is sealed.
+    pub fn close(mut self) -> Outcome {
+        match self.local.take() {
+            Some(local) => self.runtime.block_on(local.close()).map_err(Failure::from),
+            None => Ok(()),
+        }
+    }
+
+    fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Outcome<Answer> {
+        self.runtime.block_on(send(&self.socket, method, path, body)).map_err(|error| {
+            Failure::failed(format!(
+                "the server at {} does not answer ({error}); see its log, then try again",
+                self.socket.path().display()
+            ))
+        })
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        if let Some(local) = self.local.take() {
+            // The command failed and says why; closing cannot add to that.
+            let _closed = self.runtime.block_on(local.close());
+        }
+    }
+}
+
+fn check_directory(config: &Config) -> Outcome {
+    let data = config.data.display();
+    match std::fs::metadata(&config.data) {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => {
+            return Err(Failure::failed(format!(
+                "{data} is no directory; give the data directory with --data"
+            )));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Failure::failed(format!(
+                "there is no data directory {data}; give it with --data, or start `audit-layer serve` to make one"
+            )));
+        }
+        Err(error) => return Err(Failure::file("read", &config.data, &error)),
+    }
+    Ok(())
+}
+
+async fn send(
+    socket: &SocketPath,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+    let stream = UnixStream::connect(socket.path()).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    // It ends with the answer; what goes wrong on it shows there.
+    let connection = tokio::spawn(connection);
+    let mut request = Request::builder().method(method).uri(path).header(header::HOST, "localhost");
+    let bytes = match body {
+        Some(body) => {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+            Bytes::from(serde_json::to_vec(body)?)
+        }
+        None => Bytes::new(),
+    };
+    let response = sender.send_request(request.body(Full::new(bytes))?).await?;
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await?.to_bytes();
+    drop(sender);
+    connection.abort();
+    Ok(Answer::new(head.status, body))
+}

@@ -1,0 +1,64 @@
+//! The data directory, opened for one command where no server runs.
+
+use super::control_socket::{self, ControlSocket};
+use super::interim::{Api, Parts, Settings};
+use super::{OpenFailure, Store};
+use crate::config::Config;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// How long the index may take to catch up with what a crash left before a command is answered.
+const CATCH_UP_MAX: Duration = Duration::from_secs(600);
+
+/// An open data directory, served to this process over the control socket.
+#[derive(Debug)]
+pub struct Local {
+    store: Store,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    _socket: ControlSocket,
+}
+
+// === impl Local ===
+
+impl Local {
+    /// Opens it. Must be called within a tokio runtime.
+    pub async fn open(config: &Config) -> Result<Self, OpenFailure> {
+        let store = Store::open(config).await?;
+        catch_up(&store).await;
+        let (listener, socket) = control_socket::bind(&config.data)?;
+        let parts = Parts::new(
+            config.data.clone(),
+            &store.running,
+            store.index.clone(),
+            store.control.clone(),
+        );
+        let api = Api::new(parts, Settings { ledger_public: config.ledger.public });
+        let (stop, stopped) = watch::channel(false);
+        let serving = tokio::spawn(async move {
+            if let Err(error) = api.serve_socket(listener, stopped).await {
+                tracing::warn!(%error, "the control socket failed");
+            }
+        });
+        Ok(Self { store, stop, serving, _socket: socket })
+    }
+
+    /// Seals what was recorded and closes the directory.
+    pub async fn close(self) -> Result<(), OpenFailure> {
+        self.stop.send_replace(true);
+        // It ends by itself; how is of no interest any more.
+        let _ended = self.serving.await;
+        self.store.close().await
+    }
+}
+
+/// Waits until the index has everything that the journal holds.
+async fn catch_up(store: &Store) {
+    let end = store.running.progress.borrow().end;
+    let mut indexed = store.running.indexed.clone();
+    let reached = indexed.wait_for(|at| at.is_some_and(|at| at >= end));
+    if tokio::time::timeout(CATCH_UP_MAX, reached).await.is_err() {
+        tracing::warn!("the index is behind; newest decisions may be missing");
+    }
+}

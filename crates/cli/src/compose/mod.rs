@@ -1,0 +1,25 @@
+//! Puts the parts together: one data directory, one gateway, one API.
+
+mod control_socket;
+mod demo;
+mod failure;
+mod figures;
+mod format;
+mod interim;
+mod local;
+mod logging;
+mod readiness;
+mod rebuild;
+mod serve;
+mod settings;
+mod signals;
+mod store;
+mod supervise;
+
+pub use failure::OpenFailure;
+pub use local::Local;
+pub use logging::start as start_logging;
+pub use rebuild::rebuild;
+pub use serve::{Serve, serve};
+pub use settings::providers;
+pub use store::{Store, is_locked, prepare_directory};

@@ -1,0 +1,344 @@
+//! `serve`: gateway, recorder, indexer and API in one process.
+
+use super::control_socket::{self, ControlSocket};
+use super::figures::Figures;
+use super::interim::{Api, Parts};
+use super::readiness::Watch;
+use super::signals::Signals;
+use super::supervise::Supervisor;
+use super::{Store, demo, figures, settings};
+use crate::config::{Config, Listen};
+use crate::env;
+use crate::failure::{Failure, Outcome};
+use crate::output::Out;
+use event::ConfigLoaded;
+use gateway::{Gateway, Provider, Readiness};
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+const ADMIN_PASSWORD: &str = "AUDIT_LAYER_ADMIN_PASSWORD";
+/// When keys were last used is saved this often.
+const FLUSH_EVERY: Duration = Duration::from_secs(60);
+/// The API's answers under way get this long at the end.
+const API_DRAIN: Duration = Duration::from_secs(5);
+
+/// What `serve` is told beside the configuration.
+#[derive(Debug)]
+pub struct Serve {
+    /// Built-in provider and sample traffic.
+    pub demo: bool,
+    /// The supervised upstream.
+    pub command: Vec<OsString>,
+}
+
+/// The parts that run until the end.
+struct Server {
+    store: Store,
+    stop: watch::Sender<bool>,
+    /// The data plane; it drains first.
+    gateway: JoinHandle<Outcome>,
+    supervisor: Option<(JoinHandle<Outcome>, watch::Sender<bool>)>,
+    /// The control plane; it ends last, so that operators see the end.
+    planes: JoinSet<Outcome>,
+    stop_planes: watch::Sender<bool>,
+    /// Aborted at the end.
+    background: JoinSet<()>,
+    _socket: ControlSocket,
+}
+
+/// Serves until a signal or a failure.
+pub async fn serve(config: &Config, options: Serve) -> Outcome {
+    let mut signals = Signals::listen()?;
+    let handle = figures::install()?;
+    let started = tokio::select! {
+        server = Server::start(config, options, handle) => server,
+        signal = signals.next() => {
+            tracing::info!(signal, "stopped while starting");
+            return Ok(());
+        }
+    };
+    let mut server = started?;
+    let failed = tokio::select! {
+        signal = signals.next() => {
+            tracing::info!(signal, "stopping; a second signal stops at once");
+            None
+        }
+        failure = server.failure() => Some(failure),
+    };
+    let ended = tokio::select! {
+        ended = server.end(Duration::from_millis(config.gateway.drain_ms)) => ended,
+        signal = signals.next() => {
+            tracing::warn!(signal, "stopping at once");
+            // What is acknowledged is durable; anything else the next start ends as interrupted.
+            std::process::exit(i32::from(crate::failure::FAILED));
+        }
+    };
+    failed.map_or(ended, Err)
+}
+
+// === impl Server ===
+
+impl Server {
+    async fn start(config: &Config, options: Serve, handle: PrometheusHandle) -> Outcome<Self> {
+        warn_of_what_is_not_there_yet(config);
+        let store = Store::open(config).await?;
+        let out = Out::new();
+        first_user(&store, &out)?;
+        record_configuration(config, &store).await?;
+        let (stop, stopped) = watch::channel(false);
+        let (stop_planes, planes_stopped) = watch::channel(false);
+        let providers = if options.demo {
+            vec![demo::start_provider(planes_stopped.clone()).await?]
+        } else {
+            settings::providers(config)?
+        };
+        let supervisor = supervisor(options.command, &providers, config);
+        let command = supervisor.as_ref().map(|(supervisor, _)| supervisor.state());
+        let (ready, following) = readiness(&store, command, stopped.clone());
+        let mut background = JoinSet::new();
+        background.spawn(following);
+        background.spawn(housekeeping(&store, handle.clone()));
+
+        let gateway_listener = bind("gateway.listen", config.gateway.listen).await?;
+        let api_listener = bind("api.listen", config.api.listen).await?;
+        let (socket_listener, socket) = control_socket::bind(&config.data)?;
+        let (gateway_at, api_at) = (address(&gateway_listener)?, address(&api_listener)?);
+
+        let gateway = Gateway::new(
+            settings::gateway(config, providers),
+            store.running.recorder.clone(),
+            store.control.clone(),
+            ready.clone(),
+        )
+        .map_err(|error| Failure::failed(error.to_string()))?;
+        let gateway = tokio::spawn(async move {
+            let served = gateway.serve(gateway_listener, stopped).await;
+            served.map_err(|error| Failure::failed(error.to_string()))
+        });
+        let api = api(config, &store, handle, ready);
+        let mut planes = JoinSet::new();
+        let (over_socket, socket_stopped) = (api.clone(), planes_stopped.clone());
+        planes.spawn(async move {
+            let served = over_socket.serve_socket(socket_listener, socket_stopped).await;
+            served.map_err(|error| Failure::failed(error.to_string()))
+        });
+        planes.spawn(async move {
+            let served = api.serve(api_listener, planes_stopped).await;
+            served.map_err(|error| Failure::failed(error.to_string()))
+        });
+        out.line(format!("gateway listening on http://{gateway_at}"))?;
+        out.line(format!("api listening on http://{api_at}"))?;
+        if options.demo {
+            let (key, traffic) = demo::start_traffic(&store.control, gateway_at)?;
+            background.spawn(async move {
+                // Ends with the process.
+                let _ended = traffic.await;
+            });
+            demo_hints(config, gateway_at, &key, &out)?;
+        }
+        let supervisor = supervisor.map(|(supervisor, stop)| {
+            let stopped = stop.subscribe();
+            (tokio::spawn(supervisor.run(stopped)), stop)
+        });
+        Ok(Self {
+            store,
+            stop,
+            gateway,
+            supervisor,
+            planes,
+            stop_planes,
+            background,
+            _socket: socket,
+        })
+    }
+
+    /// Waits until a part ends that should not.
+    async fn failure(&mut self) -> Failure {
+        let supervisor = async {
+            match &mut self.supervisor {
+                Some((task, _)) => task.await,
+                None => std::future::pending().await,
+            }
+        };
+        let (part, ended) = tokio::select! {
+            ended = &mut self.gateway => ("gateway", ended),
+            Some(ended) = self.planes.join_next() => ("API", ended),
+            ended = supervisor => ("supervisor", ended),
+        };
+        match ended {
+            Ok(Err(failure)) => failure,
+            Ok(Ok(())) => Failure::failed(format!("the {part} ended unexpectedly; see the log")),
+            Err(error) => Failure::failed(format!("the {part} failed ({error}); see the log")),
+        }
+    }
+
+    /// Lets calls under way end, then everything else, and closes the journal.
+    async fn end(mut self, drain: Duration) -> Outcome {
+        self.stop.send_replace(true);
+        // A part that failed has said so already.
+        if !self.gateway.is_finished() {
+            let _drained = (&mut self.gateway).await;
+        }
+        if let Some((task, stop)) = self.supervisor.take() {
+            stop.send_replace(true);
+            if !task.is_finished() {
+                let _ended = tokio::time::timeout(drain + API_DRAIN, task).await;
+            }
+        }
+        self.stop_planes.send_replace(true);
+        let planes = async { while self.planes.join_next().await.is_some() {} };
+        if tokio::time::timeout(API_DRAIN, planes).await.is_err() {
+            tracing::warn!("answers of the API were still under way");
+        }
+        self.planes.shutdown().await;
+        self.background.shutdown().await;
+        self.store.close().await?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn supervisor(
+    command: Vec<OsString>,
+    providers: &[Provider],
+    config: &Config,
+) -> Option<(Supervisor, watch::Sender<bool>)> {
+    let upstream = providers.first().filter(|_| !command.is_empty())?;
+    let grace = Duration::from_millis(config.gateway.drain_ms);
+    let (stop, _) = watch::channel(false);
+    Some((Supervisor::new(command, &upstream.base_url, grace), stop))
+}
+
+fn readiness(
+    store: &Store,
+    command: Option<watch::Receiver<Option<String>>>,
+    stop: watch::Receiver<bool>,
+) -> (watch::Receiver<Readiness>, impl Future<Output = ()> + use<>) {
+    let journal = store.running.recorder.journal().clone();
+    let follower = Watch { journal, command, stop };
+    let (sender, receiver) = watch::channel(follower.now());
+    (receiver, follower.follow(sender))
+}
+
+fn api(
+    config: &Config,
+    store: &Store,
+    handle: PrometheusHandle,
+    ready: watch::Receiver<Readiness>,
+) -> Api {
+    let parts = Parts {
+        figures: Arc::new(move || handle.render()),
+        ready: Arc::new(move || match &*ready.borrow() {
+            Readiness::Ready => Ok(()),
+            Readiness::NotReady(reason) => Err(reason.clone()),
+        }),
+        ..Parts::new(
+            config.data.clone(),
+            &store.running,
+            store.index.clone(),
+            store.control.clone(),
+        )
+    };
+    Api::new(parts, super::interim::Settings { ledger_public: config.ledger.public })
+}
+
+async fn bind(key: &str, listen: Listen) -> Outcome<TcpListener> {
+    TcpListener::bind(listen.0).await.map_err(|error| {
+        Failure::failed(format!(
+            "{key}: {listen} cannot be listened on: {error}; stop what listens there, or choose another address"
+        ))
+    })
+}
+
+fn address(listener: &TcpListener) -> Outcome<SocketAddr> {
+    listener.local_addr().map_err(|error| Failure::failed(format!("no local address: {error}")))
+}
+
+/// Makes the user `admin` at the first start.
+fn first_user(store: &Store, out: &Out) -> Outcome {
+    let given = env::var(ADMIN_PASSWORD);
+    let made = store.control.ensure_admin(given.as_deref()).map_err(|error| {
+        Failure::failed(format!("the user admin cannot be made ({ADMIN_PASSWORD}): {error}"))
+    })?;
+    match made {
+        Some(password) => out.line(format!(
+            "user admin was made with the password {}; it is not shown again",
+            password.as_str()
+        )),
+        None => Ok(()),
+    }
+}
+
+async fn record_configuration(config: &Config, store: &Store) -> Outcome {
+    let json = serde_json::to_vec(config)
+        .map_err(|error| Failure::failed(format!("the configuration has no JSON form: {error}")))?;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &json);
+    let loaded = ConfigLoaded {
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        fingerprint: Some(format!("sha256:{}", hex::encode(digest))),
+        kind: Some("configuration".to_owned()),
+        ..ConfigLoaded::default()
+    };
+    match store.running.recorder.control(loaded).await {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            // A full disk refuses calls until there is room; the server starts all the same.
+            tracing::error!(%error, "that the configuration was loaded could not be recorded");
+            Ok(())
+        }
+    }
+}
+
+async fn flush_now_and_then(control: Arc<control::Control>) {
+    loop {
+        tokio::time::sleep(FLUSH_EVERY).await;
+        let control = control.clone();
+        match tokio::task::spawn_blocking(move || control.flush()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "when keys were last used was not saved"),
+            Err(_) => return,
+        }
+    }
+}
+
+fn housekeeping(store: &Store, handle: PrometheusHandle) -> impl Future<Output = ()> + use<> {
+    let figures = Figures {
+        recorder: store.running.recorder.clone(),
+        progress: store.running.progress.clone(),
+        indexed: store.running.indexed.clone(),
+        sealed: store.running.sealed.clone(),
+    };
+    let control = store.control.clone();
+    async move {
+        tokio::join!(figures.follow(handle), flush_now_and_then(control));
+    }
+}
+
+fn warn_of_what_is_not_there_yet(config: &Config) {
+    if !config.models.is_empty() {
+        tracing::warn!("[[models]] is configured, but this version does not route by model yet");
+    }
+    let policies = std::fs::read_dir(&config.policies.directory);
+    if policies.is_ok_and(|mut entries| entries.next().is_some()) {
+        let directory = config.policies.directory.display();
+        tracing::warn!(%directory, "policies are configured, but this version does not evaluate them yet");
+    }
+}
+
+fn demo_hints(config: &Config, gateway: SocketAddr, key: &str, out: &Out) -> Outcome {
+    let data = config.data.display();
+    out.line("")?;
+    out.line("Sample traffic is running. Try, in another terminal:")?;
+    out.line("")?;
+    out.line(format!("  curl http://{gateway}/v1/chat/completions -H 'x-api-key: {key}' \\"))?;
+    out.line("    -H 'x-llm-source: my-app' -H 'x-llm-user: me' -H 'x-llm-request-type: chat' \\")?;
+    out.line("    -d '{\"model\":\"gpt-4o-mini\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'")?;
+    out.line(format!("  audit-layer logs --follow --data {data}"))?;
+    out.line(format!("  audit-layer verify --data {data}"))
+}

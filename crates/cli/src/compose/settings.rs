@@ -1,0 +1,94 @@
+//! From the configuration to what the gateway is told.
+
+use crate::config::{self, BaseUrl, Config, UsageInjection};
+use crate::failure::{Failure, Outcome};
+use gateway::{Authentication, OnRecordFailure, Provider, ProviderKind, Settings, Timeouts};
+use http::{HeaderValue, Uri};
+use std::time::Duration;
+
+/// Where the seeds' vLLM listens.
+const DEFAULT_UPSTREAM: &str = "http://127.0.0.1:8001";
+/// Name of the one provider, where none are configured.
+const UPSTREAM_NAME: &str = "upstream";
+
+/// What the gateway is told.
+pub fn gateway(config: &Config, providers: Vec<Provider>) -> Settings {
+    let gateway = &config.gateway;
+    Settings {
+        authentication: match gateway.authentication {
+            config::Authentication::ApiKey => Authentication::ApiKey,
+            config::Authentication::None => Authentication::None,
+        },
+        required_headers: gateway.required_headers.clone(),
+        body_bytes_max: gateway.body_bytes_max,
+        on_record_failure: match gateway.on_record_failure {
+            config::OnRecordFailure::Refuse => OnRecordFailure::Refuse,
+            config::OnRecordFailure::Forward => OnRecordFailure::Forward,
+        },
+        base_path: gateway.base_path.clone(),
+        trusted_proxies: gateway.trusted_proxies.iter().map(|network| network.0).collect(),
+        preview_chars: config.capture.preview_chars,
+        connections_max: gateway.connections_max,
+        timeouts: Timeouts {
+            header_read: Duration::from_millis(gateway.header_read_ms),
+            body_read: Duration::from_millis(gateway.body_read_ms),
+            connect: Duration::from_millis(gateway.connect_ms),
+            first_byte: Duration::from_millis(gateway.first_byte_ms),
+            idle: Duration::from_millis(gateway.idle_ms),
+            drain: Duration::from_millis(gateway.drain_ms),
+        },
+        providers,
+    }
+}
+
+/// The configured providers, or the one upstream.
+pub fn providers(config: &Config) -> Outcome<Vec<Provider>> {
+    if config.providers.is_empty() {
+        let url = match &config.gateway.upstream {
+            Some(BaseUrl(url)) => url.clone(),
+            None => Uri::from_static(DEFAULT_UPSTREAM),
+        };
+        return Ok(vec![upstream(url)]);
+    }
+    config.providers.iter().map(provider).collect()
+}
+
+/// One provider for every format, method and path.
+pub fn upstream(base_url: Uri) -> Provider {
+    Provider {
+        name: UPSTREAM_NAME.to_owned(),
+        kind: ProviderKind::OpenAi,
+        base_url,
+        api_key: None,
+        inject_usage: true,
+        takes_all: true,
+    }
+}
+
+fn provider(provider: &config::Provider) -> Outcome<Provider> {
+    let never = provider.usage_injection == UsageInjection::Never;
+    Ok(Provider {
+        name: provider.name.clone(),
+        kind: match provider.kind {
+            config::ProviderKind::OpenAi => ProviderKind::OpenAi,
+            config::ProviderKind::Anthropic => ProviderKind::Anthropic,
+            config::ProviderKind::AzureOpenAi => ProviderKind::AzureOpenAi,
+            config::ProviderKind::Gemini => ProviderKind::Gemini,
+            config::ProviderKind::Generic => ProviderKind::Generic,
+        },
+        base_url: provider.base_url.0.clone(),
+        api_key: provider.api_key.as_ref().map(|key| secret(&provider.name, key)).transpose()?,
+        inject_usage: !never && provider.kind != config::ProviderKind::Generic,
+        takes_all: false,
+    })
+}
+
+fn secret(provider: &str, key: &config::SecretRef) -> Outcome<HeaderValue> {
+    let failure =
+        |what: &str| Failure::usage(format!("the api_key of provider {provider}: {what}"));
+    let secret = key.read().map_err(|what| failure(&what))?;
+    let mut value = HeaderValue::from_str(secret.expose())
+        .map_err(|_| failure("it cannot stand in a header; allowed: visible ASCII characters"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}

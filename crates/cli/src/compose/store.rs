@@ -1,0 +1,112 @@
+//! The open data directory: journal, keys, ledger, index, control store.
+
+use super::{OpenFailure, format};
+use crate::config::{Config, Durability};
+use control::Control;
+use index_sqlite::{SqliteReader, SqliteWriter};
+use recorder::Running;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything that stands on the data directory.
+#[derive(Debug)]
+pub struct Store {
+    /// Users and keys.
+    pub control: Arc<Control>,
+    /// The query side of the index.
+    pub index: Arc<SqliteReader>,
+    /// The write path and its workers.
+    pub running: Running,
+}
+
+/// Makes the data directory where it is missing, and refuses one that cannot be used.
+pub fn prepare_directory(data: &Path) -> Result<(), OpenFailure> {
+    format::prepare(data)
+}
+
+/// Whether another process has the data directory; its number, where known.
+pub fn is_locked(data: &Path) -> Option<OpenFailure> {
+    let path = data.join("lock");
+    let file = File::open(&path).ok()?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            let pid = fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
+            Some(OpenFailure::Locked(journal::Error::Locked { pid }.to_string()))
+        }
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
+// === impl Store ===
+
+impl Store {
+    /// Opens everything. Must be called within a tokio runtime.
+    pub async fn open(config: &Config) -> Result<Self, OpenFailure> {
+        format::prepare(&config.data)?;
+        // The journal takes the lock; looking first keeps the other stores from being touched.
+        if let Some(locked) = is_locked(&config.data) {
+            return Err(locked);
+        }
+        let index_file = config.index_file();
+        let writer = open_index(&index_file)?;
+        let control = Control::open(&config.data.join("control.db")).map_err(OpenFailure::other)?;
+        let running = recorder::open(options(config), Box::new(writer)).await?;
+        let index = SqliteReader::open(&index_file).map_err(OpenFailure::other)?;
+        Ok(Self { control: Arc::new(control), index: Arc::new(index), running })
+    }
+
+    /// Seals what is written and closes everything.
+    pub async fn close(self) -> Result<(), OpenFailure> {
+        let closed = tokio::task::spawn_blocking(move || {
+            self.running.close();
+            self.control.flush()
+        });
+        match closed.await {
+            Ok(flushed) => flushed.map_err(OpenFailure::other),
+            Err(error) => Err(OpenFailure::other(error)),
+        }
+    }
+}
+
+/// The index is a view: one that another version made is dropped, and the indexer fills a new one.
+fn open_index(path: &Path) -> Result<SqliteWriter, OpenFailure> {
+    match SqliteWriter::open(path) {
+        Err(index::Error::Version { found, expected }) => {
+            tracing::warn!(found, expected, "the index has another version and is being rebuilt");
+            remove_index(path).map_err(OpenFailure::other)?;
+            SqliteWriter::open(path).map_err(OpenFailure::other)
+        }
+        opened => opened.map_err(OpenFailure::other),
+    }
+}
+
+/// Removes the index with what SQLite keeps beside it.
+fn remove_index(path: &Path) -> io::Result<()> {
+    for suffix in ["-wal", "-shm", "-journal", ""] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match fs::remove_file(PathBuf::from(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn options(config: &Config) -> recorder::Options {
+    recorder::Options {
+        data: config.data.clone(),
+        state_dir: config.state_dir(),
+        origin: config.ledger.origin.clone(),
+        tenant: config.journal.tenant.clone(),
+        durability: match config.journal.durability {
+            Durability::Disk => journal::Durability::Disk,
+            Durability::Process => journal::Durability::Process,
+        },
+        segment_bytes: config.journal.segment_bytes,
+        heartbeat: Duration::from_millis(config.ledger.heartbeat_ms),
+    }
+}

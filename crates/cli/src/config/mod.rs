@@ -1,0 +1,19 @@
+//! The configuration: defaults, then the file, then the environment, then flags.
+
+mod check;
+mod explain;
+mod secret;
+mod sections;
+mod sources;
+mod values;
+
+pub use secret::SecretRef;
+pub use sections::{
+    Authentication, Config, Durability, LogFormat, OnRecordFailure, Provider, ProviderKind,
+    UsageInjection,
+};
+pub use sources::{Flags, load};
+pub use values::{BaseUrl, Listen, Network};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+use super::sections::Strategy;
+use super::*;
+use std::path::PathBuf;
+
+fn with(toml: &str, vars: &[(&str, &str)]) -> Result<Config, String> {
+    with_flags(toml, vars, Flags::default())
+}
+
+fn with_flags(toml: &str, vars: &[(&str, &str)], flags: Flags) -> Result<Config, String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.toml");
+    std::fs::write(&path, toml).unwrap();
+    let vars: Vec<_> = vars.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    let flags = Flags { config: Some(path.clone()), ..flags };
+    load(&flags, &vars).map_err(|failure| {
+        assert_eq!(failure.code, 2);
+        failure.message.unwrap().replace(&path.display().to_string(), "FILE")
+    })
+}
+
+fn error(toml: &str, vars: &[(&str, &str)]) -> String {
+    let line = with(toml, vars).unwrap_err();
+    assert!(!line.contains('\n'), "{line:?} is not one line");
+    line
+}
+
+#[test]
+fn defaults_are_the_contract_s() {
+    let config = with("", &[]).unwrap();
+    assert_eq!(config.gateway.listen.to_string(), "127.0.0.1:8000");
+    assert_eq!(config.api.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.gateway.body_bytes_max, 33_554_432);
+    assert_eq!(config.capture.preview_chars, 2048);
+    assert_eq!(config.data, PathBuf::from("audit-data"));
+    assert_eq!(config.index_file(), PathBuf::from("audit-data/index.db"));
+    assert_eq!(config.gateway.authentication, Authentication::ApiKey);
+    assert_eq!(config.journal.durability, Durability::Disk);
+    assert!(!config.ledger.public);
+}
+
+#[test]
+fn the_contract_s_example_is_taken() {
+    let toml = r#"
+        [gateway]
+        listen = "127.0.0.1:8000"
+        authentication = "api-key"
+        required_headers = ["x-llm-source", "x-llm-user", "x-llm-request-type"]
+        body_bytes_max = 33554432
+        on_record_failure = "refuse"
+        base_path = "/prod"
+        trusted_proxies = ["10.0.0.0/8"]
+        [capture]
+        preview_chars = 2048
+        [journal]
+        durability = "process"
+        [[providers]]
+        name = "local-vllm"
+        kind = "azure-openai"
+        base_url = "http://127.0.0.1:8001"
+        api_key = "env:PATH"
+        [[models]]
+        name = "mistral-8b"
+        strategy = "least-latency"
+        targets = [{ provider = "local-vllm", model = "mistral-8b", weight = 1 }]
+        [policies]
+        directory = "policies"
+        [tls]
+        terminated = false
+        [index]
+        url = "sqlite:audit-data/index.db"
+    "#;
+    let config = with(toml, &[]).unwrap();
+    assert_eq!(config.providers[0].kind, ProviderKind::AzureOpenAi);
+    assert_eq!(config.models[0].strategy, Strategy::LeastLatency);
+    assert_eq!(config.journal.durability, Durability::Process);
+}
+
+#[test]
+fn flags_stand_above_the_environment_above_the_file_above_defaults() {
+    let toml = "data = \"from-file\"\n[gateway]\nlisten = \"127.0.0.1:1\"\nbody_read_ms = 7";
+    let vars = [
+        ("AUDIT_LAYER__GATEWAY__LISTEN", "127.0.0.1:2"),
+        ("AUDIT_LAYER__API__LISTEN", "localhost:3"),
+        ("AUDIT_LAYER__GATEWAY__REQUIRED_HEADERS", "[\"x-a\", \"x-b\"]"),
+        ("AUDIT_LAYER_ADMIN_PASSWORD", "is not a key"),
+    ];
+    let flags = Flags { api_listen: Some("[::1]:4".to_owned()), ..Flags::default() };
+    let config = with_flags(toml, &vars, flags).unwrap();
+    assert_eq!(config.data, PathBuf::from("from-file"));
+    assert_eq!(config.gateway.body_read_ms, 7);
+    assert_eq!(config.gateway.listen.to_string(), "127.0.0.1:2");
+    assert_eq!(config.api.listen.to_string(), "[::1]:4");
+    assert_eq!(config.gateway.required_headers, ["x-a", "x-b"]);
+}
+
+#[test]
+fn aliases_mean_preview_chars_and_stand_below_the_key_s_own_variable() {
+    let preview = |vars: &[(&str, &str)]| with("", vars).unwrap().capture.preview_chars;
+    assert_eq!(preview(&[("MAX_PREVIEW_CHARS", "100")]), 100);
+    assert_eq!(preview(&[("AUDIT_BODY_PREVIEW", "200"), ("MAX_PREVIEW_CHARS", "100")]), 200);
+    let own = ("AUDIT_LAYER__CAPTURE__PREVIEW_CHARS", "300");
+    assert_eq!(preview(&[own, ("AUDIT_BODY_PREVIEW", "200")]), 300);
+    assert_eq!(
+        error("", &[("AUDIT_BODY_PREVIEW", "lots")]),
+        "capture.preview_chars: found string \"lots\", allowed: a whole number (from environment variable AUDIT_BODY_PREVIEW)"
+    );
+}
+
+#[test]
+fn an_unknown_key_is_named_with_those_allowed() {
+    let line = error("[gateway]\nlisten_on = 1", &[]);
+    assert!(line.starts_with("gateway.listen_on: unknown key; allowed here: listen, "), "{line}");
+    assert!(line.ends_with("(from FILE)"), "{line}");
+    let line = error("", &[("AUDIT_LAYER__GATEWY__LISTEN", "x")]);
+    assert!(line.starts_with("gatewy: unknown key; allowed here: data, gateway, "), "{line}");
+    assert!(line.ends_with("(from environment variable AUDIT_LAYER__GATEWY__LISTEN)"), "{line}");
+    let line = error(
+        "[[providers]]\nname = \"a\"\nkind = \"openai\"\nbase_url = \"http://h\"\nkey = \"x\"",
+        &[],
+    );
+    assert!(line.contains("key: unknown key; allowed here: name, kind, base_url"), "{line}");
+}
+
+#[test]
+fn wrong_values_are_named_with_what_is_allowed() {
+    let cases = [
+        (
+            "[gateway]\nlisten = \"nowhere\"",
+            "gateway.listen: found \"nowhere\", allowed: ADDRESS:PORT",
+        ),
+        (
+            "[gateway]\nauthentication = \"maybe\"",
+            "gateway.authentication: found \"maybe\", allowed: api-key, none",
+        ),
+        (
+            "[gateway]\nbody_bytes_max = 0",
+            "gateway.body_bytes_max: found 0, allowed: 1 to 1073741824",
+        ),
+        ("[gateway]\nbody_bytes_max = \"much\"", "gateway.body_bytes_max: found string \"much\""),
+        (
+            "[gateway]\nbase_path = \"prod\"",
+            "gateway.base_path: found \"prod\", allowed: empty, or a path",
+        ),
+        (
+            "[gateway]\nrequired_headers = [\"X-Upper\"]",
+            "gateway.required_headers: found \"X-Upper\"",
+        ),
+        (
+            "[gateway]\nupstream = \"ftp://x\"",
+            "gateway.upstream: found \"ftp://x\", allowed: http://HOST",
+        ),
+        ("[journal]\nsegment_bytes = 1", "journal.segment_bytes: found 1, allowed: 65536 to"),
+        ("[ledger]\norigin = \"a b\"", "ledger.origin: found \"a b\", allowed: 1 to 64 letters"),
+        (
+            "[index]\nurl = \"postgres://u:secret@h/d\"",
+            "index.url: found the scheme \"postgres\", allowed: sqlite:PATH",
+        ),
+        ("[log]\nformat = \"xml\"", "log.format: found \"xml\", allowed: pretty, json"),
+        (
+            "[api]\nlisten = \"127.0.0.1:8000\"",
+            "api.listen: found 127.0.0.1:8000, where the gateway listens",
+        ),
+        ("not toml", "the configuration: "),
+    ];
+    for (toml, expected) in cases {
+        let line = error(toml, &[]);
+        assert!(line.starts_with(expected), "{toml:?} gave {line:?}");
+    }
+}
+
+#[test]
+fn a_listener_that_others_reach_needs_tls_in_front() {
+    let toml = "[gateway]\nlisten = \"0.0.0.0:8000\"";
+    let line = error(toml, &[]);
+    assert!(line.starts_with("gateway.listen: found 0.0.0.0:8000, which other machines"), "{line}");
+    with(&format!("{toml}\n[tls]\nterminated = true"), &[]).unwrap();
+    let line = error("[api]\nlisten = \"[::]:8080\"", &[]);
+    assert!(line.starts_with("api.listen: "), "{line}");
+}
+
+#[test]
+fn secrets_come_by_reference_and_are_never_shown() {
+    let provider = |key: &str| {
+        format!(
+            "[[providers]]\nname = \"p\"\nkind = \"openai\"\nbase_url = \"http://h\"\napi_key = {key}"
+        )
+    };
+    let line = error(&provider("\"sk-very-secret\""), &[]);
+    assert!(line.contains("api_key") && line.contains("env:NAME or file:PATH"), "{line}");
+    assert!(!line.contains("very-secret"), "{line}");
+    let line = error(&provider("734512"), &[]);
+    assert!(!line.contains("734512"), "{line}");
+    let line = error("[gateway]\nupstream = \"http://user:hunter2@h\"", &[]);
+    assert!(!line.contains("hunter2") && line.contains("credentials"), "{line}");
+    let line = error(&provider("\"env:SURELY_NOT_SET_ANYWHERE\""), &[]);
+    assert!(line.contains("SURELY_NOT_SET_ANYWHERE is not set"), "{line}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key");
+    std::fs::write(&path, "sk-hidden\n").unwrap();
+    let config = with(&provider(&format!("\"file:{}\"", path.display())), &[]).unwrap();
+    let secret = config.providers[0].api_key.as_ref().unwrap().read().unwrap();
+    assert_eq!(secret.expose(), "sk-hidden");
+    assert!(!format!("{secret:?} {config:?}").contains("hidden"));
+}
+
+#[test]
+fn upstream_and_providers_exclude_each_other() {
+    let toml = "[[providers]]\nname = \"p\"\nkind = \"openai\"\nbase_url = \"http://h\"";
+    let flags = Flags { upstream: Some("http://h".to_owned()), ..Flags::default() };
+    let line = with_flags(toml, &[], flags).unwrap_err();
+    assert!(line.contains("--upstream"), "{line}");
+}
