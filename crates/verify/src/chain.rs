@@ -87,7 +87,7 @@ impl<'a> Chain<'a> {
     pub(crate) fn block(
         &mut self,
         block: &Block,
-        mut opener: Option<&mut Opener<'_>>,
+        mut opener: Option<&mut Opener<'_, '_>>,
         report: &mut Report,
     ) {
         for item in &block.items {

@@ -84,7 +84,7 @@ pub fn verify_data(options: Options<'_>) -> Result<Report, VerifyError> {
 }
 
 /// As [`verify_data`], and hands over every record, opened as far as keys allow.
-pub(crate) fn run<'a>(options: Options<'a>, sink: Option<Sink<'a>>) -> Result<Report, VerifyError> {
+pub(crate) fn run(options: Options<'_>, sink: Option<Sink<'_>>) -> Result<Report, VerifyError> {
     let Options { data, mode, trust, kept, state_dir, keys, mut progress } = options;
     let journal = data.join("journal");
     let mut report = Report { mode, live: is_live(&data), ..Report::default() };

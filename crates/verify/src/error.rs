@@ -28,6 +28,9 @@ pub enum VerifyError {
         /// The file.
         path: PathBuf,
     },
+    /// The index cannot be read.
+    #[error("the index cannot be read ({0}): run `audit-layer rebuild`, then verify it again")]
+    Index(#[from] index::Error),
     /// The thread that reads ahead could not be started or ended unexpectedly.
     #[error("the reading thread failed: free some memory and threads, then run it again")]
     Thread,

@@ -193,11 +193,13 @@ impl<'a> Scanner<'a> {
 
     fn hex(&mut self) -> Option<Hash> {
         let text = self.take(64)?;
-        let mut hash = [0; 32];
-        for (byte, digits) in hash.iter_mut().zip(text.as_chunks::<2>().0) {
-            *byte = pair(digits)?;
+        let (mut hash, mut seen) = ([0; 32], 0);
+        for (byte, [high, low]) in hash.iter_mut().zip(text.as_chunks::<2>().0) {
+            let (high, low) = (DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]);
+            seen |= high | low;
+            *byte = high << 4 | low & 15;
         }
-        Some(Hash::new(hash))
+        (seen < NO_DIGIT).then(|| Hash::new(hash))
     }
 
     /// `2026-11-21T03:04:05.000006Z`, as microseconds.
@@ -218,14 +220,23 @@ impl<'a> Scanner<'a> {
 
 /// A byte from two lower-case digits.
 fn pair(digits: &[u8]) -> Option<u8> {
-    let digit = |byte: &u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
     let [high, low] = digits else { return None };
-    Some(digit(high)? << 4 | digit(low)?)
+    let (high, low) = (DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]);
+    ((high | low) < NO_DIGIT).then_some(high << 4 | low)
 }
+
+/// Marks a byte that is no digit.
+const NO_DIGIT: u8 = 0x80;
+/// The value of each byte as a digit.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
 
 /// Days since 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
 const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {

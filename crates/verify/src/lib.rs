@@ -1,4 +1,15 @@
-//! The verifier.
+//! The offline verifier. It shares only format and hash code with what writes: it reads segments
+//! with a loop of its own, recomputes the tree from the leaves, and believes no stored hash.
+//!
+//! - [`verify_data`]: a data directory, in full or its ledger only, against its own keys, pinned
+//!   keys, kept checkpoints and the last signed state.
+//! - [`verify_index`]: that, and every row of the index against its record.
+//! - [`verify_bundle`]: the proof of one decision, with nothing but the log's key.
+//!
+//! Inside: `walk` finds frames on a thread of its own; `chain` follows segments, frames and
+//! leaves; `record` holds what belongs to a record against its leaf; `log` and `tiles` hold the
+//! tree against everything signed and stored; `open` opens what keys open. What is wrong goes
+//! into a [`Report`], with its place; an error means that nothing could be verified.
 
 mod bundle;
 mod chain;
@@ -9,8 +20,10 @@ mod keys;
 mod leaf;
 mod log;
 mod open;
+mod projection;
 mod record;
 mod report;
+mod rows;
 mod state;
 mod tail;
 mod tiles;
@@ -25,3 +38,4 @@ pub use keys::Trust;
 pub use log::KeptCheckpoint;
 pub use open::OpenedRecord;
 pub use report::{FAULTS_LISTED_PER_KIND_MAX, Fault, FaultKind, LogReport, Mode, Place, Report};
+pub use rows::verify_index;

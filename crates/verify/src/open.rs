@@ -29,13 +29,13 @@ pub struct OpenedRecord {
 }
 
 /// Takes records as they are opened.
-pub(crate) type Sink<'a> = &'a mut dyn FnMut(OpenedRecord, &mut Report);
+pub(crate) type Sink<'s> = &'s mut (dyn FnMut(OpenedRecord, &mut Report) + 's);
 
 /// Opens records as their frames come.
-pub(crate) struct Opener<'a> {
-    keys: Option<&'a KeyRing>,
+pub(crate) struct Opener<'k, 's> {
+    keys: Option<&'k KeyRing>,
     tenant: String,
-    sink: Option<Sink<'a>>,
+    sink: Option<Sink<'s>>,
     state: State,
 }
 
@@ -50,8 +50,8 @@ struct State {
 
 // === impl Opener ===
 
-impl<'a> Opener<'a> {
-    pub(crate) fn new(keys: Option<&'a KeyRing>, tenant: &str, sink: Option<Sink<'a>>) -> Self {
+impl<'k, 's> Opener<'k, 's> {
+    pub(crate) fn new(keys: Option<&'k KeyRing>, tenant: &str, sink: Option<Sink<'s>>) -> Self {
         Self { keys, tenant: tenant.to_owned(), sink, state: State::default() }
     }
 

@@ -16,9 +16,10 @@ use journal::format::{
 };
 use ledger::{Builder, Checkpoint, KeyKind, SignedCheckpoint, Signer, VerifierKey, leaf_hash};
 use record::{PartHeader, Place, Role, write_group, write_key_sets, write_places};
-use seal::{Codec, RecordKey};
+use seal::{Codec, RecordKey, SubjectKey};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -83,6 +84,8 @@ pub struct Shape {
 pub struct Script {
     pub items: Vec<Item>,
     pub salt: u8,
+    /// The subject under whose key everything is sealed; else a fixed key that no ring has.
+    pub subject: Option<Arc<SubjectKey>>,
 }
 
 /// A data directory.
@@ -151,6 +154,11 @@ impl Script {
         let number = u128::from(seq) + (u128::from(self.salt) << 64);
         let decision_id = Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 + number);
         let record_id = record::record_id(decision_id, 0);
+        let key = match &self.subject {
+            Some(subject) => RecordKey::derive(record_id.as_bytes(), std::slice::from_ref(subject)),
+            None => record_key(),
+        };
+        let key_id = self.subject.as_ref().map_or([7; 16], |subject| *subject.id().as_bytes());
         let mut early = Vec::new();
         let mut hashes = Vec::new();
         let mut parts_bytes = 0;
@@ -164,10 +172,10 @@ impl Script {
                 number: piece,
                 last: piece + 1 == all,
             };
-            let payload = part(&header, format!("body of {seq}, piece {piece}").as_bytes());
+            let payload = part(&key, &header, format!("body of {seq}, piece {piece}").as_bytes());
             hashes.push(leaf_hash(&payload));
             parts_bytes += payload.len() as u64;
-            let frame = (FrameKind::Part, write_key_sets(&[[[7; 16]]]), payload);
+            let frame = (FrameKind::Part, write_key_sets(&[[key_id]]), payload);
             if piece < shape.early_parts {
                 early.push(self.items.len());
                 self.items.push(Item {
@@ -183,7 +191,7 @@ impl Script {
         }
         let events = events(seq);
         let open = OpenData::write([self.salt; 16], decision_id, "request", &events);
-        let sealed = if shape.sealed { sealed(record_id, &events) } else { Vec::new() };
+        let sealed = if shape.sealed { sealed(&key, record_id, &events) } else { Vec::new() };
         let draft = LeafDraft::new(&LeafFields {
             decision_id,
             record_id,
@@ -192,7 +200,7 @@ impl Script {
             tenant: TENANT,
             writer: WRITER,
             events: &events,
-            key_commit: if shape.sealed { sha256(&commitment()) } else { sha256(b"") },
+            key_commit: if shape.sealed { sha256(&key.commitment()) } else { sha256(b"") },
             open_sha256: sha256(&open),
             sealed_sha256: sha256(&sealed),
             parts_root: ledger::tree_hash(&hashes).into(),
@@ -202,7 +210,7 @@ impl Script {
         draft.finish(seq, Timestamp::from_micros(ts_micros), &mut leaf);
         frames.push((FrameKind::Open, Vec::new(), open));
         if shape.sealed {
-            frames.push((FrameKind::Sealed, write_key_sets(&[[[7; 16]]]), sealed));
+            frames.push((FrameKind::Sealed, write_key_sets(&[[key_id]]), sealed));
         }
         self.items.push(Item { frames, leaf: Some(leaf), seq, ts_micros, early });
     }
@@ -245,7 +253,7 @@ pub fn events(seq: u64) -> Vec<Event> {
     vec![received, completed]
 }
 
-pub fn part(header: &PartHeader, plain: &[u8]) -> Vec<u8> {
+pub fn part(key: &RecordKey, header: &PartHeader, plain: &[u8]) -> Vec<u8> {
     let mut payload = Vec::new();
     header.write(&mut payload);
     let aad = seal::aad(
@@ -256,15 +264,15 @@ pub fn part(header: &PartHeader, plain: &[u8]) -> Vec<u8> {
         header.number,
     );
     let packed = Codec::default().compress(plain).unwrap();
-    record_key().seal_into(&aad, &packed, &mut payload).unwrap();
+    key.seal_into(&aad, &packed, &mut payload).unwrap();
     payload
 }
 
-pub fn sealed(record_id: Uuid, events: &[Event]) -> Vec<u8> {
+pub fn sealed(key: &RecordKey, record_id: Uuid, events: &[Event]) -> Vec<u8> {
     let plain = OpenData::write_sealed(events, &[Class::User, Class::Content]).unwrap();
     let aad = seal::aad(TENANT, record_id.as_bytes(), 0, 0, 0);
     let mut payload = Vec::new();
-    write_group(&commitment(), &record_key().seal(&aad, &plain).unwrap(), &mut payload);
+    write_group(&key.commitment(), &key.seal(&aad, &plain).unwrap(), &mut payload);
     payload
 }
 
