@@ -23,19 +23,22 @@ pub(crate) fn open(disk: &dyn Disk, options: &Options) -> Result<Opened, Error> 
     let dir = &options.dir;
     make_dir(disk, dir)?;
     let lock = Lock::take(dir)?;
-    let meta = match Meta::read(disk, dir)? {
-        Some(meta) => meta,
-        None => make_journal(disk, options)?,
+    let (meta, new) = match Meta::read(disk, dir)? {
+        Some(meta) => (meta, false),
+        None => (make_journal(disk, options)?, true),
     };
     check_meta(&meta, options)?;
+    let watermark = read_watermark(disk, dir)?;
     let recovery = Recovery {
         disk,
         dir,
         epoch: meta.epoch,
-        watermark: read_watermark(disk, dir)?.filter(|w| w.end.epoch >= meta.epoch),
+        // That of an earlier epoch says nothing of this one, which was begun durably.
+        watermark: watermark.filter(|w| w.end.epoch >= meta.epoch),
         check_bytes_max: options.check_bytes_max,
     };
-    let (tail, recovered) = recovery.run()?;
+    let (tail, mut recovered) = recovery.run()?;
+    recovered.watermark_missing = watermark.is_none() && !new;
     Ok(Opened { lock, meta, tail, recovered })
 }
 

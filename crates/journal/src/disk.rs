@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -60,7 +60,12 @@ struct RealFile(File);
 impl Disk for RealDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let mut options = OpenOptions::new();
-        options.read(true).write(mode != OpenMode::Read).create(mode == OpenMode::Create);
+        // Records are for the owner: whoever else may read them gets them from the program.
+        options
+            .mode(0o600)
+            .read(true)
+            .write(mode != OpenMode::Read)
+            .create(mode == OpenMode::Create);
         Ok(Arc::new(RealFile(options.truncate(false).open(path)?)))
     }
 

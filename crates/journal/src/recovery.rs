@@ -23,8 +23,8 @@ pub struct Recovered {
     pub last_ts_micros: i64,
     /// Bytes of a batch that was never acknowledged, removed from the end.
     pub torn_bytes: u64,
-    /// True where the watermark was missing or damaged, so that a damaged last batch could not
-    /// have been told from a torn one.
+    /// True where the watermark of an old journal was missing or damaged, so that a damaged
+    /// last batch could not have been told from a torn one.
     pub watermark_missing: bool,
 }
 

@@ -34,6 +34,20 @@ fn what_is_appended_is_read_back() {
 }
 
 #[test]
+fn files_are_for_their_owner_and_a_new_journal_misses_nothing() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = Dir::new();
+    let (journal, recovered) = Journal::open(dir.options()).unwrap();
+    assert!(!recovered.watermark_missing);
+    drop(journal);
+    let entries: Vec<_> = std::fs::read_dir(dir.journal()).unwrap().map(Result::unwrap).collect();
+    assert!(entries.len() >= 4);
+    for entry in entries {
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{entry:?}");
+    }
+}
+
+#[test]
 fn a_reopened_journal_goes_on() {
     let dir = Dir::new();
     let journal = dir.open();

@@ -170,6 +170,25 @@ fn a_damaged_last_batch_is_torn_only_without_the_watermark() {
 }
 
 #[test]
+fn damage_before_the_last_batch_is_refused_without_the_watermark() {
+    let written = written(&[5, 9]);
+    let watermark = written.dir.journal().join(WATERMARK_NAME);
+    written.disk.remove(&watermark);
+    // Each append was a batch: a part, then a record.
+    let last_batch = written.frames.len() - 3;
+    for (at, _) in &written.frames[..last_batch] {
+        let byte = at.offset as usize + 49;
+        written.edit(0, |bytes| bytes[byte] ^= 1);
+        match written.open() {
+            Err(Error::Corrupt { offset, .. }) => assert_eq!(offset, at.offset),
+            other => panic!("{at}: {other:?}"),
+        }
+        assert!(written.texts().is_err(), "{at}: the reader noticed nothing");
+        written.edit(0, |bytes| bytes[byte] ^= 1);
+    }
+}
+
+#[test]
 fn lost_and_cut_segments_are_refused() {
     let build = || written(&[40_000, 40_000, 40_000, 10]);
     let refused = |written: &Written, segment: u32, offset: Option<u64>| {

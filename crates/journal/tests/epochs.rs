@@ -29,6 +29,7 @@ fn a_new_epoch_leaves_the_old_one_readable() {
     let (journal, recovered) = Journal::open(dir.options()).unwrap();
     assert_eq!(journal.meta().epoch, 2);
     assert_eq!((recovered.next_seq, recovered.end), (0, Position::new(2, 0, 4096)));
+    assert!(!recovered.watermark_missing);
     let committed = append(&journal, record("new")).unwrap();
     assert_eq!((committed.seq, committed.leaf.epoch), (0, 2));
     // Time goes on where the old epoch's readable part ended.
