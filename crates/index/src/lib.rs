@@ -4,6 +4,8 @@
 //!
 //! The index is a view: it can be dropped and built again from the journal at any time.
 
+#[cfg(feature = "testing")]
+pub mod contract;
 mod cursor;
 mod error;
 mod filter;

@@ -1,0 +1,104 @@
+//! Connections and their errors.
+
+use index::{Error, Histogram};
+use rusqlite::config::DbConfig;
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, ErrorCode, OpenFlags, types::ValueRef};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a connection waits for another's lock.
+const BUSY_WAIT: Duration = Duration::from_secs(10);
+/// The log is copied into the database whenever it has grown by this many pages (64 MiB): rarely,
+/// so that pages that change often are copied once.
+const CHECKPOINT_PAGES: i64 = 16_384;
+const PAGE_BYTES: i64 = 4_096;
+
+/// The error of this crate for one of SQLite's; `limit_ms` is the running query's time limit.
+pub fn error(error: rusqlite::Error, limit_ms: u64) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::OperationInterrupted) => Error::Timeout { limit_ms },
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            Error::Corrupt(error.to_string())
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Busy,
+        _ => Error::backend(error),
+    }
+}
+
+/// Opens (and where missing makes, readable for the owner alone: the index holds names in clear)
+/// the indexer's connection. `bulk`: for a file that is thrown away if anything fails.
+pub fn writer(path: &Path, cache_bytes: usize, bulk: bool) -> Result<Connection, Error> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(Error::backend)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(Error::backend)?;
+    prepare_writer(&connection, cache_bytes, bulk).map_err(|e| error(e, 0))?;
+    Ok(connection)
+}
+
+fn prepare_writer(connection: &Connection, cache_bytes: usize, bulk: bool) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+    if bulk {
+        connection.pragma_update(None, "journal_mode", "OFF")?;
+        connection.pragma_update(None, "synchronous", "OFF")?;
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    } else {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // In WAL mode a lost power may lose the last transactions, never tear one: they are
+        // indexed again, from the cursor that went with them.
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+        connection.pragma_update(None, "journal_size_limit", CHECKPOINT_PAGES * PAGE_BYTES)?;
+    }
+    connection.pragma_update(None, "cache_size", cache_kib(cache_bytes))?;
+    // A page that is written out early in a transaction is written again at its end.
+    connection.pragma_update(None, "cache_spill", false)?;
+    // Copies of pages that a statement may have to undo, in memory; but not the sorting of a
+    // whole table, which a bulk load ends with.
+    connection.pragma_update(None, "temp_store", if bulk { "FILE" } else { "MEMORY" })?;
+    connection.set_prepared_statement_cache_capacity(32);
+    let flags = FunctionFlags::SQLITE_UTF8
+        | FunctionFlags::SQLITE_DETERMINISTIC
+        | FunctionFlags::SQLITE_INNOCUOUS;
+    connection.create_scalar_function("audit_layer_fold", 0, flags, |_| Ok(1_i64))?;
+    connection.create_scalar_function("latency_merge", 2, flags, |context| {
+        let mut sum = Histogram::default();
+        for at in 0..2 {
+            if let ValueRef::Blob(bytes) = context.get_raw(at) {
+                sum.merge_bytes(bytes);
+            }
+        }
+        Ok(sum.to_bytes())
+    })
+}
+
+/// Opens a connection that can only read.
+pub fn reader(path: &Path, cache_bytes: usize) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(Error::backend)?;
+    let prepare = || -> rusqlite::Result<()> {
+        connection.busy_timeout(BUSY_WAIT)?;
+        connection.pragma_update(None, "query_only", true)?;
+        connection.pragma_update(None, "cache_size", cache_kib(cache_bytes))?;
+        connection.pragma_update(None, "temp_store", "FILE")?;
+        connection.set_prepared_statement_cache_capacity(64);
+        // "text" in double quotes is a column's name or an error, never quietly a string.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        Ok(())
+    };
+    prepare().map_err(|e| error(e, 0))?;
+    Ok(connection)
+}
+
+/// SQLite takes a negative cache size as KiB.
+fn cache_kib(bytes: usize) -> i64 {
+    -i64::try_from(bytes / 1024).unwrap_or(i64::from(i32::MAX))
+}

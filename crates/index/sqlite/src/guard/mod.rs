@@ -1,0 +1,111 @@
+//! Free SQL, made safe: one `SELECT` in PostgreSQL's dialect over known tables is parsed, checked
+//! and written anew in SQLite's. What runs is what was written anew, on a connection that can
+//! only read, and only those tables, for a bounded time.
+
+mod check;
+mod functions;
+mod literal;
+mod rewrite;
+mod run;
+
+pub use run::{query, setup};
+
+use event::Timestamp;
+use index::{Error, Result};
+use sqlparser::ast::{Statement, VisitMut as _};
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, Tokenizer};
+use std::ops::ControlFlow;
+
+/// Length of a query.
+const SQL_BYTES_MAX: usize = 16 << 10;
+/// Words and signs of a query, apart from commas and literals: bounds how deep its tree can be,
+/// where the parser does not (`1 + 1 + 1 …`).
+const WORDS_MAX: usize = 1_000;
+/// The tree is walked by recursion: this is room for the deepest one, which a thread of an async
+/// runtime does not have.
+const STACK_BYTES: usize = 32 << 20;
+
+/// Checks a query and writes it in SQLite's dialect; `now` is what `NOW()` stands for.
+///
+/// # Errors
+/// [`Error::BadQuery`], saying what is not allowed and what to write instead.
+pub fn translate(sql: &str, now: Timestamp) -> Result<String> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let translated =
+            thread.spawn_scoped(scope, || translate_here(sql, now)).map_err(Error::backend)?;
+        let panicked = |_| bad("the query cannot be read; write it more simply");
+        translated.join().map_err(panicked)?
+    })
+}
+
+fn translate_here(sql: &str, now: Timestamp) -> Result<String> {
+    let mut query = match parse(sql)? {
+        Statement::Query(query) => query,
+        other => {
+            let text = other.to_string();
+            let verb = text.split_whitespace().next().unwrap_or("this").to_uppercase();
+            return Err(bad(format!("{verb} is not allowed; write one SELECT")));
+        }
+    };
+    for_each_break(query.visit(&mut check::Check::default()))?;
+    for_each_break(query.visit(&mut rewrite::Rewrite::new(now)))?;
+    for_each_break(query.visit(&mut check::Leftovers))?;
+    Ok(query.to_string())
+}
+
+fn for_each_break(flow: ControlFlow<String>) -> Result<()> {
+    match flow {
+        ControlFlow::Break(message) => Err(bad(message)),
+        ControlFlow::Continue(()) => Ok(()),
+    }
+}
+
+fn parse(sql: &str) -> Result<Statement> {
+    if sql.len() > SQL_BYTES_MAX {
+        return Err(bad(format!("the query is longer than {SQL_BYTES_MAX} bytes; shorten it")));
+    }
+    if sql.contains('\0') {
+        return Err(bad("the query contains a NUL character; remove it"));
+    }
+    let dialect = PostgreSqlDialect {};
+    // Strings keep their quotes as written, so that they are written anew as they were.
+    let tokens = Tokenizer::new(&dialect, sql)
+        .with_unescape(false)
+        .tokenize_with_location()
+        .map_err(|error| bad(format!("the query cannot be read: {error}")))?;
+    let counts = |token: &Token| {
+        !matches!(
+            token,
+            Token::Whitespace(_)
+                | Token::Comma
+                | Token::SingleQuotedString(_)
+                | Token::Number(..)
+                | Token::SemiColon
+                | Token::EOF
+        )
+    };
+    if tokens.iter().filter(|token| counts(&token.token)).count() > WORDS_MAX {
+        return Err(bad(format!(
+            "the query has more than {WORDS_MAX} words and signs; shorten it"
+        )));
+    }
+    let parsed = Parser::new(&dialect).with_tokens_with_locations(tokens).parse_statements();
+    let mut statements = parsed.map_err(|error| match error {
+        ParserError::RecursionLimitExceeded => bad("the query is nested too deeply; flatten it"),
+        ParserError::ParserError(text) | ParserError::TokenizerError(text) => {
+            bad(format!("the query cannot be read: {text}"))
+        }
+    })?;
+    match (statements.pop(), statements.is_empty()) {
+        (Some(statement), true) => Ok(statement),
+        (None, _) => Err(bad("the query is empty; write one SELECT")),
+        (Some(_), false) => Err(bad("there is more than one statement; write one SELECT")),
+    }
+}
+
+fn bad(message: impl Into<String>) -> Error {
+    Error::BadQuery(message.into())
+}

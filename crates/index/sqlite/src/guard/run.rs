@@ -1,0 +1,127 @@
+//! Running a translated query within bounds.
+
+use super::check::TABLES;
+use super::functions::{self, ADDED, PLAIN};
+use super::translate;
+use crate::pool::{Answer, Failure};
+use event::Timestamp;
+use index::{Error, SqlLimits, SqlResult};
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
+use serde_json::Value;
+
+/// Longest value that SQLite may make.
+const VALUE_BYTES_MAX: i32 = 8 << 20;
+/// Deepest expression, as SQLite counts it.
+const EXPRESSION_DEPTH_MAX: i32 = 1_000;
+/// Queries joined by UNION and the like.
+const COMPOUND_MAX: i32 = 50;
+/// Columns that hold JSON.
+const JSON_COLUMNS: [&str; 3] = ["event_data", "violations", "data_classes"];
+/// Columns that hold truth values.
+const TRUTH_COLUMNS: [&str; 3] = ["flagged", "stood", "streamed"];
+
+/// Prepares a connection for free queries.
+pub fn setup(connection: &mut Connection) -> rusqlite::Result<()> {
+    functions::register(connection)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_EXPR_DEPTH, EXPRESSION_DEPTH_MAX)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_COMPOUND_SELECT, COMPOUND_MAX)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    connection.authorizer(Some(authorize))
+}
+
+/// The last word: whatever the guard let through, SQLite compiles only reads of these tables.
+fn authorize(context: AuthContext<'_>) -> Authorization {
+    let allowed = match context.action {
+        AuthAction::Select => true,
+        AuthAction::Read { table_name, .. } => {
+            table_name.is_empty() || TABLES.contains(&table_name)
+        }
+        AuthAction::Function { function_name } => {
+            let name = function_name.to_lowercase();
+            PLAIN.contains(&name.as_str()) || ADDED.contains(&name.as_str())
+        }
+        _ => false,
+    };
+    if allowed { Authorization::Allow } else { Authorization::Deny }
+}
+
+/// Runs a query.
+pub fn query(connection: &Connection, sql: &str, limits: &SqlLimits) -> Answer<SqlResult> {
+    let translated = translate(sql, Timestamp::now())?;
+    let mut statement = connection.prepare(&translated).map_err(explain)?;
+    if !statement.readonly() {
+        return Err(Error::BadQuery("the query writes; queries only read".to_owned()).into());
+    }
+    let names: Vec<String> = statement.column_names().map(ToOwned::to_owned).collect();
+    let shown: Vec<usize> = (0..names.len()).filter(|at| !names[*at].starts_with('_')).collect();
+    let mut result = SqlResult {
+        columns: shown.iter().map(|at| names[*at].clone()).collect(),
+        rows: Vec::new(),
+        truncated: false,
+    };
+    let mut bytes = 0;
+    let mut rows = statement.query([]).map_err(explain)?;
+    while let Some(row) = rows.next().map_err(explain)? {
+        if result.rows.len() >= limits.rows_max || bytes > limits.bytes_max {
+            result.truncated = true;
+            break;
+        }
+        let mut values = Vec::with_capacity(shown.len());
+        for at in &shown {
+            values.push(value(row, *at, &names[*at], &mut bytes)?);
+        }
+        result.rows.push(values);
+    }
+    Ok(result)
+}
+
+fn value(row: &Row<'_>, at: usize, name: &str, bytes: &mut usize) -> rusqlite::Result<Value> {
+    *bytes += 8;
+    Ok(match row.get_ref(at)? {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) if TRUTH_COLUMNS.contains(&name) => Value::Bool(number != 0),
+        ValueRef::Integer(number) => number.into(),
+        ValueRef::Real(number) => number.into(),
+        ValueRef::Text(text) => {
+            *bytes += text.len();
+            let json = JSON_COLUMNS.contains(&name).then(|| serde_json::from_slice(text).ok());
+            let plain = || Value::String(String::from_utf8_lossy(text).into_owned());
+            json.flatten().unwrap_or_else(plain)
+        }
+        ValueRef::Blob(blob) => Value::String(format!("({} bytes)", blob.len())),
+    })
+}
+
+/// SQLite's complaint about a query is the asker's to read; an interruption is not.
+fn explain(error: rusqlite::Error) -> Failure {
+    use rusqlite::ErrorCode;
+    match &error {
+        rusqlite::Error::SqliteFailure(code, Some(text))
+            if matches!(
+                code.code,
+                ErrorCode::Unknown | ErrorCode::TooBig | ErrorCode::TypeMismatch
+            ) =>
+        {
+            bad_query(text)
+        }
+        rusqlite::Error::SqliteFailure(code, _)
+            if code.code == ErrorCode::AuthorizationForStatementDenied =>
+        {
+            bad_query("it uses a table, column or function that queries may not use")
+        }
+        rusqlite::Error::SqlInputError { msg, .. } => bad_query(msg),
+        rusqlite::Error::UserFunctionError(text) => bad_query(&text.to_string()),
+        _ => Failure::Store(error),
+    }
+}
+
+fn bad_query(text: &str) -> Failure {
+    Error::BadQuery(format!(
+        "the query cannot be run: {text}; see the columns with SELECT * FROM audit_logs LIMIT 1"
+    ))
+    .into()
+}
