@@ -116,7 +116,7 @@ impl Reply<'_> {
                 content_type.as_deref(),
                 encoding.as_deref(),
                 head.status.as_u16(),
-                self.call.shared.settings.preview_chars,
+                self.call.shared.preview_chars_read(),
             ),
             upstream,
             client,

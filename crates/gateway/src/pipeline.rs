@@ -55,7 +55,7 @@ async fn run(shared: Arc<Shared>, request: Request<Incoming>, peer: IpAddr, to: 
         Err((refusal, received)) => return refuse(&call, refusal, &received, to).await,
     };
     let content_type = call.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
-    let preview_chars = call.shared.settings.preview_chars;
+    let preview_chars = call.shared.preview_chars_read();
     let facts = match wire::read_request(&call.route, content_type, &received, preview_chars) {
         Ok(facts) => facts,
         Err(error) => {

@@ -26,6 +26,8 @@ use wire::Prices;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Streams on one HTTP/2 connection at once.
 const H2_STREAMS_MAX: u32 = 256;
+/// Characters read beyond a preview's end, so that redaction sees what the end would cut.
+const PREVIEW_CHARS_BEYOND: usize = 64;
 /// How long accepting pauses when the process has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -42,9 +44,19 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// A preview as it may be stored.
+    /// A preview as it may be stored: redacted first, then cut, so that a number or a secret
+    /// that the cut would halve is still recognised.
     pub(crate) fn redact(&self, text: &str) -> String {
-        self.redactor.redact(text).into_owned()
+        let mut text = self.redactor.redact(text).into_owned();
+        if let Some((end, _)) = text.char_indices().nth(self.settings.preview_chars) {
+            text.truncate(end);
+        }
+        text
+    }
+
+    /// Characters that are read for a preview.
+    pub(crate) const fn preview_chars_read(&self) -> usize {
+        self.settings.preview_chars + PREVIEW_CHARS_BEYOND
     }
 }
 
