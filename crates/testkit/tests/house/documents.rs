@@ -57,3 +57,15 @@ fn links_between_documents_lead_somewhere() {
     }
     assert_none("links that lead nowhere", &faults);
 }
+
+#[test]
+fn every_fuzz_target_is_run() {
+    let manifest =
+        std::fs::read_to_string(root().join("fuzz/Cargo.toml")).expect("fuzz/Cargo.toml");
+    let unlisted: Vec<String> = tracked_with(&[".rs"])
+        .into_iter()
+        .filter_map(|file| file.path.strip_prefix("fuzz/").map(str::to_owned))
+        .filter(|path| !manifest.contains(&format!("path = \"{path}\"")))
+        .collect();
+    assert_none("fuzz targets that fuzz/Cargo.toml does not name", &unlisted);
+}
