@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// How soon the indexer sees new records.
 const INDEX_INTERVAL: Duration = Duration::from_millis(20);
+/// How long the indexer may go on when the process ends; what is left follows at the next start.
+const INDEX_LAST_MAX: Duration = Duration::from_secs(5);
 /// How long a worker waits after a failure.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Workers yield to the data plane.
@@ -108,6 +110,11 @@ impl Workers {
                         stop.wait(RETRY_INTERVAL);
                     }
                 }
+            }
+            let last = *progress.borrow();
+            let began = Instant::now();
+            if let Err(error) = indexer.catch_up(last, &|| began.elapsed() >= INDEX_LAST_MAX) {
+                tracing::warn!(%error, "the index goes on at the next start");
             }
         })
     }

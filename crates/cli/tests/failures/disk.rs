@@ -1,0 +1,191 @@
+//! Full disks, failing syncs, directories that cannot be used.
+
+use crate::support::{builder, call, decisions, verify};
+use std::path::Path;
+use std::process::Command;
+use testkit::{Behaviour, Client, MockProvider};
+
+/// A small file system of its own; unmounted when dropped.
+struct Tmpfs(tempfile::TempDir);
+
+impl Tmpfs {
+    fn new(mebibytes: u32) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let size = format!("size={mebibytes}m");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(dir.path())
+            .status()
+            .unwrap();
+        assert!(mounted.success(), "this test mounts a tmpfs and so needs to run as root");
+        Self(dir)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_calls_and_recovers_without_a_restart() {
+    let disk = Tmpfs::new(64);
+    let data = disk.path().join("data");
+    let provider = MockProvider::start(Behaviour::good()).await;
+    let mut server = builder().upstream(&provider.url()).data(&data).start().await;
+    let key = server.key("finance-app").await;
+    let client = Client::new();
+    let ballast = disk.path().join("ballast");
+    fill(&ballast);
+    let url = server.gateway_url().to_owned();
+    let mut refused = None;
+    for number in 0..20_000 {
+        let answer = call(&client, &url, &key, &format!("a-{number}"), false).await.unwrap();
+        if answer.status != 200 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("a full disk is met");
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert_eq!(refused.json()["error"]["code"], "audit_unavailable");
+    assert!(refused.header("retry-after").is_some());
+    std::fs::remove_file(&ballast).unwrap();
+    let mut recovered = false;
+    for number in 0..200 {
+        let answer = call(&client, &url, &key, &format!("b-{number}"), false).await.unwrap();
+        recovered |= answer.status == 200;
+    }
+    assert!(recovered, "calls are taken again when there is room");
+    assert!(server.stop().await.success());
+    let (code, text) = verify(&server, &[]).await;
+    assert_eq!(code, 0, "{text}");
+    for received in provider.received() {
+        let id = received.header("x-request-id").unwrap().to_owned();
+        assert!(decisions(server.data()).contains_key(&id));
+        break;
+    }
+}
+
+/// Fills a file system to the last block.
+fn fill(ballast: &Path) {
+    use std::io::Write;
+    let mut file = std::fs::File::create(ballast).unwrap();
+    for size in [1 << 20, 4096] {
+        let zeros = vec![0; size];
+        while file.write_all(&zeros).is_ok() {}
+    }
+}
+
+#[tokio::test]
+async fn a_failed_sync_is_the_end_of_writing_and_not_of_reading() {
+    let provider = MockProvider::start(Behaviour::good()).await;
+    let log = tempfile::tempdir().unwrap();
+    let trace = log.path().join("strace");
+    // The journal syncs with fdatasync; SQLite may too, so the fault comes after the start.
+    let mut server = builder()
+        .upstream(&provider.url())
+        .wrapper(&[
+            "strace",
+            "-f",
+            "-qq",
+            "-o",
+            trace.to_str().unwrap(),
+            "-e",
+            "trace=fdatasync",
+            "-e",
+            "inject=fdatasync:error=EIO:when=60+",
+        ])
+        .start()
+        .await;
+    let key = server.key("finance-app").await;
+    let client = Client::new();
+    let url = server.gateway_url().to_owned();
+    let mut answered = Vec::new();
+    let mut refused = 0;
+    for number in 0..200 {
+        let id = format!("r-{number}");
+        match call(&client, &url, &key, &id, false).await {
+            Some(answer) if answer.status == 200 => {
+                assert_eq!(refused, 0, "a call was answered after a failed sync");
+                answered.push(id);
+            }
+            Some(answer) => {
+                assert_eq!(answer.status, 503, "{}", answer.text());
+                refused += 1;
+            }
+            None => refused += 1,
+        }
+    }
+    assert!(!answered.is_empty() && refused > 0, "{} answered, {refused} refused", answered.len());
+    let ready = client.get(&format!("{url}/readyz"), &[]).await;
+    assert_eq!(ready.status, 503, "{}", ready.text());
+    assert_eq!(client.get(&format!("{url}/healthz"), &[]).await.status, 200);
+    server.kill().await;
+    let told = decisions(server.data());
+    for id in &answered {
+        assert_eq!(told[id].decision.ending.as_deref(), Some("complete"), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_directory_is_refused() {
+    let provider = MockProvider::start(Behaviour::good()).await;
+    let first = builder().upstream(&provider.url()).start().await;
+    let mut second = builder().upstream(&provider.url()).data(first.data()).prepare();
+    let output = second.try_start().await.unwrap_err();
+    assert!(output.contains("in use by process"), "{output}");
+}
+
+#[tokio::test]
+async fn a_directory_of_a_newer_version_is_refused() {
+    let provider = MockProvider::start(Behaviour::good()).await;
+    let mut server = builder().upstream(&provider.url()).start().await;
+    server.stop().await;
+    let meta = server.data().join("journal/meta.json");
+    let text = std::fs::read_to_string(&meta).unwrap();
+    std::fs::write(&meta, text.replace("journal/0", "journal/9")).unwrap();
+    let output = server.try_start().await.unwrap_err();
+    assert!(output.contains("newer"), "{output}");
+}
+
+#[tokio::test]
+async fn without_records_a_call_goes_through_where_the_operator_chose_so_and_a_gap_is_recorded() {
+    let disk = Tmpfs::new(48);
+    let data = disk.path().join("data");
+    let provider = MockProvider::start(Behaviour::good()).await;
+    let config = "[gateway]\non_record_failure = \"forward\"\n";
+    let mut server = builder().upstream(&provider.url()).config(config).data(&data).start().await;
+    let key = server.key("finance-app").await;
+    let client = Client::new();
+    let url = server.gateway_url().to_owned();
+    // A key for the caller exists before the disk is full.
+    call(&client, &url, &key, "first", false).await.unwrap();
+    let ballast = disk.path().join("ballast");
+    fill(&ballast);
+    let mut sent = 0_usize;
+    for number in 0..6_000 {
+        let answer = call(&client, &url, &key, &format!("r-{number}"), false).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        sent += 1;
+    }
+    std::fs::remove_file(&ballast).unwrap();
+    for number in 0..50 {
+        call(&client, &url, &key, &format!("s-{number}"), false).await.unwrap();
+    }
+    assert!(server.stop().await.success());
+    let recorded = decisions(server.data());
+    let missing = (0..sent).filter(|number| !recorded.contains_key(&format!("r-{number}"))).count();
+    assert!(missing > 0, "the disk was never full");
+    let gaps = crate::tamper::sql(
+        &server,
+        "SELECT event_data FROM audit_events WHERE event_type = 'recording_gap'",
+    )
+    .await;
+    assert!(gaps.contains("write_failed"), "{gaps}");
+}

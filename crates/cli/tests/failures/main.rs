@@ -1,0 +1,9 @@
+//! The product as a process, under what breaks processes: kills, full disks, failing syncs,
+//! damaged files, restored backups.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+mod disk;
+mod kill;
+mod support;
+mod tamper;

@@ -1,0 +1,79 @@
+//! A server with a provider behind it, and what its journal says.
+
+use event::{Decision, Origin};
+use recorder::Projector;
+use seal::{KeyRing, LocalKeyFile};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use testkit::{Answer, AuditLayer, AuditLayerBuilder, Client};
+
+pub fn builder() -> AuditLayerBuilder {
+    AuditLayer::builder(env!("CARGO_BIN_EXE_audit-layer"))
+}
+
+pub fn chat(stream: bool) -> Value {
+    json!({"model": "gpt-4o", "stream": stream, "messages": [{"role": "user", "content": "hi"}]})
+}
+
+/// One call with these ids; none where the connection broke.
+pub async fn call(client: &Client, url: &str, key: &str, id: &str, stream: bool) -> Option<Answer> {
+    let request = http::Request::post(format!("{url}/v1/chat/completions"))
+        .header("x-api-key", key)
+        .header("x-llm-source", "finance-app")
+        .header("x-llm-user", "u-42")
+        .header("x-llm-request-type", "ask")
+        .header("x-request-id", id)
+        .header("content-type", "application/json")
+        .body(http_body_util::Full::new(chat(stream).to_string().into()))
+        .unwrap();
+    let answer = client.send(request).await.ok()?.whole().await;
+    answer.complete.then_some(answer)
+}
+
+/// A decision, and how many records it has.
+pub struct Told {
+    pub decision: Decision,
+    pub records: usize,
+}
+
+/// Every observed decision in a data directory, by request id; no server may run.
+pub fn decisions(data: &Path) -> HashMap<String, Told> {
+    let provider = Arc::new(LocalKeyFile::load(&data.join("keys")).unwrap());
+    let keys = KeyRing::open_read_only(&data.join("subjects.db"), provider).unwrap();
+    let mut records = Projector::open(&data.join("journal"), None, &keys).unwrap();
+    let mut told: HashMap<String, Told> = HashMap::new();
+    while let Some(record) = records.next(None).unwrap() {
+        if record.origin != Origin::Observed {
+            continue;
+        }
+        let entry = told.entry(record.request_id.clone()).or_insert_with(|| Told {
+            decision: Decision::new(
+                record.decision_id,
+                record.ts,
+                record.trace_id,
+                record.request_id.clone(),
+                record.origin,
+            ),
+            records: 0,
+        });
+        assert_eq!(entry.decision.id, record.decision_id, "two decisions with one request id");
+        entry.records += 1;
+        record.events.iter().for_each(|event| entry.decision.apply(event));
+    }
+    told
+}
+
+/// Runs `verify --json`; its exit code and report.
+pub async fn verify(server: &AuditLayer, more: &[&str]) -> (i32, String) {
+    let arguments: Vec<&str> =
+        ["verify", "--json"].into_iter().chain(more.iter().copied()).collect();
+    let output = server.run(&arguments).await;
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    (output.status.code().unwrap_or(-1), text)
+}
