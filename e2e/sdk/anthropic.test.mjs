@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import Anthropic from "@anthropic-ai/sdk";
-import { GATEWAY, KEY, complete, decisionOf, headersOf, latestOf } from "./audit.mjs";
+import { GATEWAY, KEY, complete, decisionOf, fetchOf, headersOf, latestOf } from "./audit.mjs";
 
 const MODEL = "claude-opus-5";
 const PATH = "/v1/messages";
@@ -24,6 +24,7 @@ const clientOf = (user, options = {}) =>
     baseURL: GATEWAY,
     apiKey: KEY,
     defaultHeaders: headersOf(user),
+    fetch: fetchOf(user),
     maxRetries: 0,
     ...options,
   });

@@ -34,10 +34,17 @@ export const decisionOf = (auditId) => {
   return get(`/api/v1/audit/logs/${auditId}`);
 };
 
-export const latestOf = async (user) => {
-  const { items } = await get(`/api/v1/audit/logs?user_id=${user}&limit=1`);
-  return decisionOf(items[0].id);
+const lastIds = new Map();
+
+/** A fetch for a user's client that notes the decision of each call. */
+export const fetchOf = (user) => async (url, options) => {
+  const answer = await fetch(url, options);
+  lastIds.set(user, answer.headers.get("x-audit-id"));
+  return answer;
 };
+
+/** The decision that the user's last call became. */
+export const latestOf = (user) => decisionOf(lastIds.get(user));
 
 /** Checks that the user's last call became a complete decision, and returns it. */
 export const complete = async (user, { model, finish, tokens, path }) => {

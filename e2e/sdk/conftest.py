@@ -32,10 +32,18 @@ class Audit:
         assert audit_id, "the answer carries x-audit-id"
         return _get(f"/api/v1/audit/logs/{audit_id}", self.token)
 
-    def latest(self, user: str) -> dict[str, Any]:
-        """The newest decision of a user, for calls whose headers a client library hides."""
-        found = _get(f"/api/v1/audit/logs?user_id={user}&limit=1", self.token)
-        return self.decision(found["items"][0]["id"])
+
+class Calls:
+    """Hooks for an SDK's HTTP client that note the decision of each call."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    def note(self, response: Any) -> None:
+        self.ids.append(response.headers["x-audit-id"])
+
+    async def note_async(self, response: Any) -> None:
+        self.note(response)
 
 
 @pytest.fixture(scope="session")
@@ -61,11 +69,22 @@ def headers(user: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def complete(audit: Audit, user: str) -> Callable[..., dict[str, Any]]:
+def calls() -> Calls:
+    return Calls()
+
+
+@pytest.fixture
+def last(audit: Audit, calls: Calls) -> Callable[[], dict[str, Any]]:
+    """The decision that the test's last call became."""
+    return lambda: audit.decision(calls.ids[-1])
+
+
+@pytest.fixture
+def complete(last: Callable[[], dict[str, Any]], user: str) -> Callable[..., dict[str, Any]]:
     """Checks that the test's last call became a complete decision, and returns it."""
 
     def check(*, model: str, finish: str | None, tokens: tuple[int, int], path: str) -> dict[str, Any]:
-        decision = audit.latest(user)
+        decision = last()
         assert decision["user_id"] == user
         assert decision["source"] == "e2e"
         assert decision["decision_type"] == "test"

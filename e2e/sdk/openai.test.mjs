@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import OpenAI from "openai";
-import { GATEWAY, KEY, complete, decisionOf, headersOf, latestOf } from "./audit.mjs";
+import { GATEWAY, KEY, complete, decisionOf, fetchOf, headersOf, latestOf } from "./audit.mjs";
 
 const MODEL = "gpt-4o-mini";
 const CHAT = "/v1/chat/completions";
@@ -23,6 +23,7 @@ const clientOf = (user, options = {}) =>
     baseURL: `${GATEWAY}/v1`,
     apiKey: KEY,
     defaultHeaders: headersOf(user),
+    fetch: fetchOf(user),
     maxRetries: 0,
     ...options,
   });

@@ -20,23 +20,26 @@ TOOL = {
 
 
 @pytest.fixture
-def client(headers):
+def client(headers, calls):
+    http = anthropic.DefaultHttpxClient(event_hooks={"response": [calls.note]})
     with anthropic.Anthropic(
-        base_url=GATEWAY, api_key=KEY, default_headers=headers, max_retries=0
+        base_url=GATEWAY, api_key=KEY, default_headers=headers, max_retries=0, http_client=http
     ) as client:
         yield client
 
 
-def run(headers, call):
-    """Runs one call of the asynchronous client."""
+@pytest.fixture
+def run(headers, calls):
+    """Runs calls of the asynchronous client."""
 
-    async def inside():
+    async def inside(call):
+        http = anthropic.DefaultAsyncHttpxClient(event_hooks={"response": [calls.note_async]})
         async with anthropic.AsyncAnthropic(
-            base_url=GATEWAY, api_key=KEY, default_headers=headers, max_retries=0
+            base_url=GATEWAY, api_key=KEY, default_headers=headers, max_retries=0, http_client=http
         ) as client:
             return await call(client)
 
-    return asyncio.run(inside())
+    return lambda call: asyncio.run(inside(call))
 
 
 def tokens(usage):
@@ -75,17 +78,17 @@ def test_messages_stream_helper(client, complete):
     complete(model=MODEL, finish="end_turn", tokens=tokens(answer.usage), path=PATH)
 
 
-def test_messages_stream_async(headers, complete):
+def test_messages_stream_async(run, complete):
     async def call(client):
         async with client.messages.stream(**ASK) as stream:
             return await stream.get_final_message()
 
-    answer = run(headers, call)
+    answer = run(call)
     complete(model=MODEL, finish="end_turn", tokens=tokens(answer.usage), path=PATH)
 
 
-def test_messages_async(headers, complete):
-    answer = run(headers, lambda client: client.messages.create(**ASK))
+def test_messages_async(run, complete):
+    answer = run(lambda client: client.messages.create(**ASK))
     complete(model=MODEL, finish="end_turn", tokens=tokens(answer.usage), path=PATH)
 
 
@@ -112,10 +115,10 @@ def test_tools_stream(client, complete):
     assert "find_booking" in decision["response_preview"]
 
 
-def test_count_tokens(client, audit, user):
+def test_count_tokens(client, last):
     counted = client.messages.count_tokens(model=MODEL, messages=ASK["messages"])
     assert counted.input_tokens > 0
-    decision = audit.latest(user)
+    decision = last()
     assert (decision["path"], decision["status_code"]) == ("/v1/messages/count_tokens", 200)
 
 

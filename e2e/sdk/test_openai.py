@@ -22,23 +22,26 @@ TOOLS = [
 
 
 @pytest.fixture
-def client(headers):
+def client(headers, calls):
+    http = openai.DefaultHttpxClient(event_hooks={"response": [calls.note]})
     with openai.OpenAI(
-        base_url=f"{GATEWAY}/v1", api_key=KEY, default_headers=headers, max_retries=0
+        base_url=f"{GATEWAY}/v1", api_key=KEY, default_headers=headers, max_retries=0, http_client=http
     ) as client:
         yield client
 
 
-def run(headers, call):
-    """Runs one call of the asynchronous client."""
+@pytest.fixture
+def run(headers, calls):
+    """Runs calls of the asynchronous client."""
 
-    async def inside():
+    async def inside(call):
+        http = openai.DefaultAsyncHttpxClient(event_hooks={"response": [calls.note_async]})
         async with openai.AsyncOpenAI(
-            base_url=f"{GATEWAY}/v1", api_key=KEY, default_headers=headers, max_retries=0
+            base_url=f"{GATEWAY}/v1", api_key=KEY, default_headers=headers, max_retries=0, http_client=http
         ) as client:
             return await call(client)
 
-    return asyncio.run(inside())
+    return lambda call: asyncio.run(inside(call))
 
 
 def tokens(usage):
@@ -117,23 +120,23 @@ def test_chat_cut_by_its_limit(client, complete):
     complete(model=MODEL, finish="length", tokens=tokens(answer.usage), path=CHAT)
 
 
-def test_chat_async(headers, complete):
-    answer = run(headers, lambda c: c.chat.completions.create(model=MODEL, messages=MESSAGES))
+def test_chat_async(run, complete):
+    answer = run(lambda c: c.chat.completions.create(model=MODEL, messages=MESSAGES))
     complete(model=MODEL, finish="stop", tokens=tokens(answer.usage), path=CHAT)
 
 
-def test_chat_stream_async(headers, complete):
+def test_chat_stream_async(run, complete):
     async def call(client):
         stream = await client.chat.completions.create(
             model=MODEL, messages=MESSAGES, stream=True, stream_options={"include_usage": True}
         )
         return [chunk async for chunk in stream]
 
-    chunks = run(headers, call)
+    chunks = run(call)
     complete(model=MODEL, finish="stop", tokens=tokens(chunks[-1].usage), path=CHAT)
 
 
-def test_many_at_once(headers, audit, user):
+def test_many_at_once(run, audit, user):
     async def call(client):
         calls = [
             client.chat.completions.with_raw_response.create(model=MODEL, messages=MESSAGES)
@@ -141,7 +144,7 @@ def test_many_at_once(headers, audit, user):
         ]
         return await asyncio.gather(*calls)
 
-    ids = {raw.headers["x-audit-id"] for raw in run(headers, call)}
+    ids = {raw.headers["x-audit-id"] for raw in run(call)}
     assert len(ids) == 20
     for audit_id in ids:
         decision = audit.decision(audit_id)
@@ -166,25 +169,25 @@ def test_responses_stream(client, complete):
     )
 
 
-def test_responses_stream_async(headers, complete):
+def test_responses_stream_async(run, complete):
     async def call(client):
         async with client.responses.stream(model=MODEL, input="Where is my order?") as stream:
             async for _ in stream:
                 pass
             return await stream.get_final_response()
 
-    usage = run(headers, call).usage
+    usage = run(call).usage
     path = "/v1/responses"
     complete(
         model=MODEL, finish="completed", tokens=(usage.input_tokens, usage.output_tokens), path=path
     )
 
 
-def test_embeddings(client, audit, user):
+def test_embeddings(client, last):
     answer = client.embeddings.create(model="text-embedding-3-small", input=["one", "two"])
     assert len(answer.data) == 2
     assert len(answer.data[0].embedding) == 1536
-    decision = audit.latest(user)
+    decision = last()
     assert decision["model"] == "text-embedding-3-small"
     assert decision["input_tokens"] == answer.usage.prompt_tokens
     assert decision["ending"] == "complete"
@@ -195,9 +198,9 @@ def test_completions(client, complete):
     complete(model=MODEL, finish="stop", tokens=tokens(answer.usage), path="/v1/completions")
 
 
-def test_models(client, audit, user):
+def test_models(client, last):
     assert "gpt-4o" in {model.id for model in client.models.list()}
-    assert audit.latest(user)["status_code"] == 200
+    assert last()["status_code"] == 200
 
 
 def test_provider_error_passes_through(client, audit, user):
