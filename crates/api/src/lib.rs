@@ -1,1 +1,21 @@
-//! api
+#![doc = include_str!("../README.md")]
+
+mod audit;
+mod caller;
+mod detail;
+mod docs;
+mod extract;
+mod figures;
+mod gate;
+mod ledger_files;
+mod openapi;
+mod params;
+mod problem;
+mod routes;
+mod schemas;
+mod serve;
+mod state;
+
+pub use openapi::openapi_json;
+pub use serve::{Peer, ServeError, ServeLimits};
+pub use state::{Api, Parts, Settings};

@@ -1,0 +1,191 @@
+//! One decision in full: what the journal holds of it, opened and checked.
+
+use crate::schemas::{Body, Integrity, Message, RecordPlace};
+use crate::state::Shared;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use event::{EventData, Leaf};
+use index::RecordPointer;
+use ledger::leaf_hash;
+use recorder::{ReadError, RecordReader, Role, StoredBody, StoredRecord, position_of};
+
+/// Bytes of one body that are shown; the proof has the rest.
+const BODY_BYTES_SHOWN_MAX: usize = 8 * 1024 * 1024;
+
+/// What the journal says of a decision.
+#[derive(Debug, Default)]
+pub(crate) struct Stored {
+    pub request: Message,
+    pub response: Message,
+    pub integrity: Integrity,
+}
+
+/// Reads the records at these places.
+pub(crate) fn read(shared: &Shared, pointers: &[RecordPointer]) -> Stored {
+    let mut stored = Stored::default();
+    let size = *shared.parts.sealed.borrow();
+    let log = shared.ledger().vkey().ok().flatten();
+    stored.integrity = Integrity {
+        state: "pending",
+        log: log.and_then(|vkey| vkey.split('+').next().map(str::to_owned)),
+        checkpoint_size: size,
+        records: Vec::with_capacity(pointers.len()),
+        faults: Vec::new(),
+    };
+    for pointer in pointers {
+        if let Err(error) = read_one(shared, pointer, size, &mut stored) {
+            // A damaged record hides nothing of the others, and is said.
+            tracing::error!(%error, seq = pointer.seq, "a stored record could not be read");
+            stored.integrity.faults.push(error.to_string());
+        }
+    }
+    let integrity = &mut stored.integrity;
+    let is_sealed = !integrity.records.is_empty() && integrity.records.iter().all(|r| r.sealed);
+    integrity.state = match (integrity.faults.is_empty(), is_sealed) {
+        (false, _) => "damaged",
+        (true, true) => "sealed",
+        (true, false) => "pending",
+    };
+    place_bodies(&mut stored);
+    stored
+}
+
+fn read_one(
+    shared: &Shared,
+    pointer: &RecordPointer,
+    size: u64,
+    stored: &mut Stored,
+) -> Result<(), ReadError> {
+    let recorder = &shared.parts.recorder;
+    let (journal, keys) = (recorder.journal_dir(), recorder.keys());
+    let tenant = recorder.tenant();
+    let at = position_of(&pointer.at);
+    let record = RecordReader::open(journal, Some(at), true)?.next(None)?;
+    let Some(record) = record.filter(|record| record.leaf.record_id == pointer.record_id) else {
+        stored.integrity.faults.push(format!("the index points to another record at {at}"));
+        return Ok(());
+    };
+    stored.integrity.records.push(RecordPlace {
+        record_id: record.leaf.record_id,
+        seq: record.leaf.seq,
+        epoch: record.leaf.epoch,
+        writer: record.leaf.writer.clone(),
+        position: at.to_string(),
+        timestamp: record.leaf.ts,
+        leaf_hash: hex::encode(leaf_hash(&record.leaf_bytes).as_bytes()),
+        sealed: record.leaf.seq < size,
+    });
+    stored.integrity.faults.extend(differences(&record));
+    let parts = record.all_parts(journal)?;
+    let hashes: Vec<_> = parts.iter().map(|(_, payload)| leaf_hash(payload)).collect();
+    if hex::encode(ledger::tree_hash(&hashes).as_bytes()) != record.leaf.parts_root {
+        stored.integrity.faults.push(fault(&record.leaf, "its bodies"));
+    }
+    for event in record.opened(&tenant, keys)?.events {
+        take_event(event.data, stored);
+    }
+    for body in record.bodies(journal, &tenant, keys)? {
+        take_body(body, stored);
+    }
+    Ok(())
+}
+
+/// What of a record is not what its leaf says.
+fn differences(record: &StoredRecord) -> Vec<String> {
+    let sealed = record.sealed.as_ref().map_or(&[][..], |(_, payload)| payload);
+    let differs = |bytes: &[u8], stated: &str| sha256_hex(bytes) != stated;
+    let mut faults = Vec::new();
+    if differs(&record.open, &record.leaf.open_sha256) {
+        faults.push(fault(&record.leaf, "its open part"));
+    }
+    if differs(sealed, &record.leaf.sealed_sha256) {
+        faults.push(fault(&record.leaf, "its sealed part"));
+    }
+    faults
+}
+
+fn fault(leaf: &Leaf, what: &str) -> String {
+    format!("record {} (leaf {}): {what} is not what the leaf says", leaf.record_id, leaf.seq)
+}
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    hex::encode(digest(&SHA256, bytes))
+}
+
+fn take_event(data: EventData, stored: &mut Stored) {
+    match data {
+        EventData::RequestReceived(received) => {
+            let request = &mut stored.request;
+            request.method = received.method;
+            request.path = received.path;
+            request.query = received.query;
+            request.headers = received.headers.unwrap_or_default();
+        }
+        EventData::RequestCompleted(completed) => {
+            let response = &mut stored.response;
+            response.status_code = completed.status_code;
+            response.headers = completed.headers.unwrap_or_default();
+        }
+        EventData::RequestFailed(failed) => stored.response.status_code = failed.status_code,
+        EventData::RequestRejected(rejected) => stored.response.status_code = rejected.status_code,
+        EventData::RequestBlocked(blocked) => stored.response.status_code = blocked.status_code,
+        EventData::ResponseBlocked(blocked) => stored.response.status_code = blocked.status_code,
+        _ => {}
+    }
+}
+
+fn take_body(body: StoredBody, stored: &mut Stored) {
+    let role = body.role;
+    let shown = show(body);
+    match role {
+        Role::ClientRequest => stored.request.body = Some(shown),
+        Role::ClientResponse => stored.response.body = Some(shown),
+        Role::UpstreamRequest => stored.request.upstream.push(shown),
+        Role::UpstreamResponse => stored.response.upstream.push(shown),
+    }
+}
+
+/// Where the client got what the provider sent, that body is the answer's.
+fn place_bodies(stored: &mut Stored) {
+    let response = &mut stored.response;
+    if response.body.is_none() {
+        response.body = response.upstream.pop();
+    }
+}
+
+fn show(body: StoredBody) -> Body {
+    let mut shown = Body {
+        attempt: body.attempt,
+        bytes: None,
+        encoding: None,
+        data: None,
+        truncated: false,
+        erased: body.bytes.is_none(),
+    };
+    let Some(mut bytes) = body.bytes else { return shown };
+    shown.bytes = Some(bytes.len() as u64);
+    shown.truncated = bytes.len() > BODY_BYTES_SHOWN_MAX;
+    if shown.truncated {
+        cut_at_char(&mut bytes, BODY_BYTES_SHOWN_MAX);
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => {
+            shown.encoding = Some("utf-8".to_owned());
+            shown.data = Some(text);
+        }
+        Err(error) => {
+            shown.encoding = Some("base64".to_owned());
+            shown.data = Some(STANDARD.encode(error.as_bytes()));
+        }
+    }
+    shown
+}
+
+/// Cuts without splitting a character, where the bytes are text.
+fn cut_at_char(bytes: &mut Vec<u8>, bytes_max: usize) {
+    let mut end = bytes_max;
+    while end > bytes_max - 4 && bytes.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
+        end -= 1;
+    }
+    bytes.truncate(end);
+}

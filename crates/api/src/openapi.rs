@@ -1,0 +1,152 @@
+//! The OpenAPI document, made from the handlers and the table of routes.
+
+use crate::problem::Problem;
+use crate::routes::{self, TABLE};
+use serde_json::{Value, json};
+use utoipa::OpenApi;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Audit Layer",
+        description = "Reads the audit of LLM calls: decisions, events, traces, sessions, sums, \
+                       proofs. Times are RFC 3339 in UTC, money is a decimal string or null, \
+                       cursors are opaque. Errors are application/problem+json. Every sign-in and \
+                       every read is recorded; what cannot be recorded is refused.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    paths(
+        routes::login,
+        routes::list,
+        routes::show,
+        routes::proof,
+        routes::events,
+        routes::trace,
+        routes::sessions,
+        routes::session,
+        routes::metrics,
+        routes::sql,
+        routes::keys,
+        routes::create,
+        routes::rotate,
+        routes::revoke,
+        routes::checkpoint,
+        routes::vkey,
+        routes::tile,
+        routes::healthz,
+        routes::readyz,
+        routes::figures,
+        crate::docs::document,
+        crate::docs::page
+    ),
+    components(schemas(Problem))
+)]
+struct Document;
+
+/// Shapes of requests: what may be null in them may be left out.
+const ASKED: &[&str] = &["Credentials", "KeyRotation", "KeyWish", "SqlQuery"];
+/// What answers may lack. Everything else is always there, null where it is not known.
+const OPTIONAL: &[(&str, &str)] =
+    &[("Health", "reason"), ("MetricsPoint", "value"), ("ProofRecord", "sealed")];
+
+/// The document as indented JSON, ending with a line end.
+pub fn openapi_json() -> String {
+    let mut document = serde_json::to_value(Document::openapi()).unwrap_or_default();
+    document["components"]["securitySchemes"] = json!({
+        "bearer": {
+            "type": "http", "scheme": "bearer",
+            "description": "An access token from /api/v1/auth/login, or an API key (`al_rd_…`)."
+        }
+    });
+    for route in TABLE {
+        let path = route.path.replace("{*path}", "{path}");
+        let operation = &mut document["paths"][path][route.method.to_lowercase()];
+        if operation.is_object() {
+            complete(operation, route);
+        }
+    }
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        for (name, schema) in schemas {
+            if !ASKED.contains(&name.as_str()) {
+                require_all(name, schema);
+            }
+        }
+    }
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// States that an answer has all of its properties.
+fn require_all(name: &str, schema: &mut Value) {
+    for part in schema["allOf"].as_array_mut().into_iter().flatten() {
+        require_all(name, part);
+    }
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };
+    let required = properties.keys().filter(|key| !OPTIONAL.contains(&(name, key.as_str())));
+    schema["required"] = required.map(String::as_str).collect();
+}
+
+/// What all operations have in common, from the table.
+fn complete(operation: &mut Value, route: &routes::Route) {
+    use crate::gate::Access;
+    let about = operation["description"].as_str().unwrap_or_default();
+    operation["description"] = format!("{about}\n\n{}", route.access.about()).trim().into();
+    let problem = |text: &str| {
+        json!({
+            "description": text,
+            "content": {
+                "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } }
+            }
+        })
+    };
+    let credential = match route.access {
+        Access::Public => None,
+        Access::Ledger => Some(json!([{}, { "bearer": [] }])),
+        Access::Operator => {
+            operation["x-control-socket"] = true.into();
+            None
+        }
+        Access::Read | Access::Officer => Some(json!([{ "bearer": [] }])),
+    };
+    if let Some(credential) = credential {
+        operation["security"] = credential;
+        operation["responses"]["401"] = problem("No valid credential.");
+        operation["responses"]["403"] = problem("Not with this credential.");
+        operation["responses"]["503"] = problem("Cannot be recorded now, or too busy.");
+    }
+    operation["responses"]["default"] = problem("Anything else that went wrong.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn document_has_every_route_and_no_other() {
+        let document: Value = serde_json::from_str(&openapi_json()).unwrap();
+        let served: BTreeSet<String> = TABLE
+            .iter()
+            .map(|route| format!("{} {}", route.method, route.path.replace("{*path}", "{path}")))
+            .collect();
+        let mut documented = BTreeSet::new();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            for method in operations.as_object().unwrap().keys() {
+                documented.insert(format!("{} {path}", method.to_uppercase()));
+            }
+        }
+        assert_eq!(documented, served);
+    }
+
+    #[test]
+    fn every_shape_that_is_named_is_there() {
+        let text = openapi_json();
+        let document: Value = serde_json::from_str(&text).unwrap();
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        for named in text.split("#/components/schemas/").skip(1) {
+            let name = named.split('"').next().unwrap();
+            assert!(schemas.contains_key(name), "{name} is named and not there");
+        }
+    }
+}

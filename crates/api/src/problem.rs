@@ -1,0 +1,174 @@
+//! The one place that turns errors into answers (RFC 9457).
+
+use axum::response::{IntoResponse, Response};
+use control::LoginError;
+use http::{HeaderValue, StatusCode, header};
+use recorder::{ProofError, ReadError, RecordError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+const INTERNAL: &str = "something failed inside; the log of the server says what";
+
+/// An error, as callers see it (RFC 9457).
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Always `about:blank`: `code` tells problems apart.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The status.
+    status: u16,
+    /// What happened, for programs.
+    code: &'static str,
+    /// What happened and what to do, for people.
+    detail: String,
+    #[serde(skip)]
+    retry_after_s: Option<u64>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        let title = status.canonical_reason().unwrap_or("Error");
+        Self {
+            kind: "about:blank",
+            title,
+            status: status.as_u16(),
+            code,
+            detail: detail.into(),
+            retry_after_s: None,
+        }
+    }
+
+    fn retry(self, after_s: u64) -> Self {
+        Self { retry_after_s: Some(after_s), ..self }
+    }
+
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
+    }
+
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    pub(crate) fn unauthenticated() -> Self {
+        let detail = "sign in at /api/v1/auth/login, or use an API key with scope read; pass the \
+                      token or key as `Authorization: Bearer …`";
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", detail)
+    }
+
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    pub(crate) fn not_sealed() -> Self {
+        let detail = "no checkpoint covers the decision yet; try again in a second";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_sealed", detail).retry(1)
+    }
+
+    pub(crate) fn busy() -> Self {
+        let detail = "too many of these are under way; try again in a second";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry(1)
+    }
+
+    /// What went wrong is for the operator, not for the caller.
+    pub(crate) fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "a request of the API failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", INTERNAL)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
+        if let Some(after_s) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(after_s));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<index::Error> for Problem {
+    fn from(error: index::Error) -> Self {
+        use index::Error;
+        let detail = error.to_string();
+        match error {
+            Error::BadCursor | Error::ForeignCursor => {
+                Self::new(StatusCode::BAD_REQUEST, "invalid_cursor", detail)
+            }
+            Error::BadQuery(_) => Self::new(StatusCode::BAD_REQUEST, "invalid_query", detail),
+            Error::Timeout { .. } => Self::new(StatusCode::BAD_REQUEST, "query_too_slow", detail),
+            Error::Busy => Self::busy(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<RecordError> for Problem {
+    fn from(error: RecordError) -> Self {
+        tracing::error!(%error, "an access could not be recorded and was refused");
+        let detail = format!("the access cannot be recorded, so it is refused: {error}");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable", detail).retry(1)
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        tracing::error!(%error, "a stored record could not be read");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "record_unreadable", error.to_string())
+    }
+}
+
+impl From<ProofError> for Problem {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::NotSealed => Self::not_sealed(),
+            ProofError::Read(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        let detail = error.to_string();
+        match error {
+            LoginError::Refused => {
+                Self::new(StatusCode::UNAUTHORIZED, "invalid_credentials", detail)
+            }
+            LoginError::TooMany { retry_after_s } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail)
+                    .retry(retry_after_s)
+            }
+            LoginError::Store(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<control::Error> for Problem {
+    fn from(error: control::Error) -> Self {
+        use control::Error;
+        let detail = error.to_string();
+        match error {
+            Error::NotFound { .. } => Self::not_found(detail),
+            Error::Invalid { .. } => Self::invalid(detail),
+            Error::Exists { .. } | Error::KeyEnded { .. } | Error::LastAdmin { .. } => {
+                Self::new(StatusCode::CONFLICT, "conflict", detail)
+            }
+            Error::Busy | Error::DiskFull => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry(1)
+            }
+            error => Self::internal(&error),
+        }
+    }
+}
