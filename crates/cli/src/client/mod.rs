@@ -89,11 +89,6 @@ impl Operator {
         self.send(Method::POST, path, Some(body))?.json()
     }
 
-    /// Removes, and reads what was removed.
-    pub fn delete_json(&self, path: &str) -> Outcome<Value> {
-        self.send(Method::DELETE, path, None)?.json()
-    }
-
     /// Whether a server runs (and this process only talks to it).
     pub const fn is_remote(&self) -> bool {
         self.local.is_none()

@@ -92,8 +92,8 @@ impl Create {
     fn run(self, operator: &Operator) -> Outcome {
         let scopes = if self.scope.is_empty() { vec![Scope::Gateway] } else { self.scope };
         let scopes: Vec<_> = scopes.into_iter().map(Scope::name).collect();
-        let body =
-            json!({"source": self.source, "scopes": scopes, "expires_in_s": self.expires_in});
+        let expires_at = self.expires_in.map(times::after);
+        let body = json!({"source": self.source, "scopes": scopes, "expires_at": expires_at});
         show_created(&operator.post_json(PATH, &body)?, self.format)
     }
 }
@@ -135,8 +135,8 @@ impl Rotate {
 
 impl Revoke {
     fn run(self, operator: &Operator) -> Outcome {
-        let path = Query::new(PATH).segment(&self.id);
-        let answer = operator.delete_json(path.as_str())?;
+        let path = Query::new(PATH).segment(&self.id).segment("revoke");
+        let answer = operator.post_json(path.as_str(), &json!({}))?;
         let out = Out::new();
         if self.format.json {
             return out.json(&answer);

@@ -38,8 +38,7 @@ impl Show {
             message(name, &answer[name], &out)?;
         }
         events(&answer["events"], &out)?;
-        heading("integrity", &out)?;
-        pairs(&answer["integrity"], &out)?;
+        integrity(&answer["integrity"], &out)?;
         others(&answer["other_ids"], &out)
     }
 }
@@ -59,30 +58,52 @@ fn message(name: &str, message: &Value, out: &Out) -> Outcome {
         return Ok(());
     }
     heading(name, out)?;
-    let Some(fields) = message.as_object() else {
-        return out.line(show_value(message));
-    };
-    for (field, value) in fields {
-        match (field.as_str(), value) {
-            ("headers", Value::Object(_)) => pairs(value, out)?,
-            ("body", Value::String(text)) => {
-                out.line("")?;
-                for line in text.lines() {
-                    out.line(plain(line))?;
-                }
-            }
-            ("body", Value::Object(_) | Value::Array(_)) => {
-                out.line("")?;
-                let text = serde_json::to_string_pretty(value).unwrap_or_default();
-                for line in text.lines() {
-                    out.line(plain(line))?;
-                }
-            }
-            (_, Value::Null) => {}
-            _ => out.line(format!("{field}: {}", show_value(value)))?,
+    let mut line = Vec::new();
+    for name in ["method", "path", "query", "status_code"] {
+        if !message[name].is_null() {
+            line.push(show_value(&message[name]));
         }
     }
+    if !line.is_empty() {
+        out.line(line.join(" "))?;
+    }
+    for header in message["headers"].as_array().into_iter().flatten() {
+        let name = out.styled(Style::Dim, &format!("{}:", show_value(&header[0])));
+        out.line(format!("{name} {}", show_value(&header[1])))?;
+    }
+    body(&message["body"], out)?;
+    for sent in message["upstream"].as_array().into_iter().flatten() {
+        heading(&format!("{name}, provider's side, attempt {}", sent["attempt"]), out)?;
+        body(sent, out)?;
+    }
     Ok(())
+}
+
+fn body(body: &Value, out: &Out) -> Outcome {
+    if body.is_null() {
+        return Ok(());
+    }
+    out.line("")?;
+    if body["erased"] == Value::Bool(true) {
+        return out.line(out.styled(Style::Notice, "(erased)"));
+    }
+    let text = body["data"].as_str().unwrap_or_default();
+    for line in readable(text).lines() {
+        out.line(plain(line))?;
+    }
+    if body["truncated"] == Value::Bool(true) {
+        let all =
+            format!("(the beginning of {} bytes; `proof` has all)", show_value(&body["bytes"]));
+        out.line(out.styled(Style::Dim, &all))?;
+    }
+    Ok(())
+}
+
+/// JSON with line breaks; anything else as it is.
+fn readable(text: &str) -> String {
+    serde_json::from_str::<Value>(text)
+        .and_then(|value| serde_json::to_string_pretty(&value))
+        .unwrap_or_else(|_| text.to_owned())
 }
 
 fn events(events: &Value, out: &Out) -> Outcome {
@@ -115,12 +136,25 @@ fn heading(text: &str, out: &Out) -> Outcome {
     out.line(out.styled(Style::Strong, text))
 }
 
-fn pairs(object: &Value, out: &Out) -> Outcome {
-    let mut table = Table::new(&["", ""]);
-    for (name, value) in object.as_object().into_iter().flatten() {
-        if !value.is_null() {
-            table.row(vec![(plain(name), Some(Style::Dim)), (show_value(value), None)]);
-        }
+fn integrity(integrity: &Value, out: &Out) -> Outcome {
+    heading("integrity", out)?;
+    let state = show_value(&integrity["state"]);
+    let style = match state.as_str() {
+        "sealed" => Style::Good,
+        "damaged" => Style::Bad,
+        _ => Style::Notice,
+    };
+    let log = show_value(&integrity["log"]);
+    let size = show_value(&integrity["checkpoint_size"]);
+    out.line(format!("{} in {log}, checkpoint at {size}", out.styled(style, &state)))?;
+    let mut table = Table::new(&["SEQ", "WRITTEN", "POSITION", "LEAF"]);
+    for record in integrity["records"].as_array().into_iter().flatten() {
+        let cell = |name: &str| show_value(&record[name]);
+        table.plain_row(vec![cell("seq"), cell("timestamp"), cell("position"), cell("leaf_hash")]);
     }
-    table.print(out, false)
+    table.print(out, true)?;
+    for fault in integrity["faults"].as_array().into_iter().flatten() {
+        out.line(format!("{} {}", out.styled(Style::Bad, "FAULT"), show_value(fault)))?;
+    }
+    Ok(())
 }

@@ -29,6 +29,12 @@ pub fn span_s(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "allowed: a number with s, m, h or d, as 90d".to_owned())
 }
 
+/// The time so many seconds from now.
+pub fn after(span_s: u64) -> Timestamp {
+    let span_us = i64::try_from(span_s).unwrap_or(i64::MAX).saturating_mul(SECOND_US);
+    Timestamp::from_micros(Timestamp::now().as_micros().saturating_add(span_us))
+}
+
 fn span_us(text: &str) -> Option<i64> {
     let unit_s = match text.chars().last()? {
         's' => 1,

@@ -34,8 +34,7 @@ impl Trace {
         if self.format.json {
             return out.json(&answer);
         }
-        let events = answer["events"].as_array().or_else(|| answer["items"].as_array());
-        let events = events.map(Vec::as_slice).unwrap_or_default();
+        let events = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
         if events.is_empty() {
             let id = self.trace_id;
             return Err(Failure::failed(format!("there is no trace {id}; see `audit-layer logs`")));

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Out, Progress, Style, plain};
 use clap::Args;
+use index_sqlite::SqliteReader;
 use ledger::VerifierKey;
 use seal::{KeyRing, LocalKeyFile, SigningKey};
 use serde_json::{Value, json};
@@ -73,7 +74,14 @@ impl Verify {
             progress: Some(&mut progress),
             ..Options::new(&config.data)
         };
-        verify::verify_data(options).map_err(|error| Failure::failed(error.to_string()))
+        let verified = if self.index {
+            let index = SqliteReader::open(&config.index_file())
+                .map_err(|error| Failure::failed(error.to_string()))?;
+            verify::verify_index(options, &index)
+        } else {
+            verify::verify_data(options)
+        };
+        verified.map_err(|error| Failure::failed(error.to_string()))
     }
 
     /// Keys that were given, else the one that signs here, else what the log says of itself.

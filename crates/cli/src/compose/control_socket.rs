@@ -2,43 +2,48 @@
 
 use super::OpenFailure;
 use crate::client::SocketPath;
-use std::fs::{self, Permissions};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use api::{Api, ServeLimits};
 use std::path::Path;
-use tokio::net::UnixListener;
+use std::time::{Duration, Instant};
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
-/// Only the owner may connect: whoever can is the local operator.
-const MODE: u32 = 0o600;
+/// A listener that is not there by then has failed.
+const BIND_MS_MAX: u64 = 10_000;
+const BIND_POLL_MS: u64 = 1;
 
-/// Removes the socket when dropped.
-#[derive(Debug)]
-pub struct ControlSocket {
-    path: SocketPath,
-}
-
-/// Binds the socket. The caller has the directory's lock, so one that is there is left over.
-pub fn bind(data: &Path) -> Result<(UnixListener, ControlSocket), OpenFailure> {
-    let path = SocketPath::of(data)
+/// Serves the API on the control socket until `stop`; returns once it can be connected to. The
+/// caller has the directory's lock.
+pub async fn serve(
+    api: Api,
+    data: &Path,
+    limits: ServeLimits,
+    stop: watch::Receiver<bool>,
+) -> Result<JoinHandle<Result<(), OpenFailure>>, OpenFailure> {
+    let socket = SocketPath::of(data)
         .map_err(|failure| OpenFailure::Other(failure.message.unwrap_or_default()))?;
-    let failure = |error: io::Error| {
-        OpenFailure::Other(format!(
-            "the control socket in {} cannot be made: {error}; check that the file system takes sockets",
-            data.display()
-        ))
-    };
-    match fs::remove_file(path.path()) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failure(error)),
-        _ => {}
+    let path = socket.path().to_owned();
+    let serving = tokio::spawn(async move {
+        let served = api.serve_socket(socket.path(), limits, stop).await;
+        served.map_err(OpenFailure::other)
+    });
+    let started = Instant::now();
+    while UnixStream::connect(&path).await.is_err() {
+        if serving.is_finished() {
+            return serving.await.map_err(OpenFailure::other)?.and_then(|()| Err(gone()));
+        }
+        if started.elapsed() > Duration::from_millis(BIND_MS_MAX) {
+            serving.abort();
+            return Err(gone());
+        }
+        tokio::time::sleep(Duration::from_millis(BIND_POLL_MS)).await;
     }
-    let listener = UnixListener::bind(path.path()).map_err(failure)?;
-    fs::set_permissions(path.path(), Permissions::from_mode(MODE)).map_err(failure)?;
-    Ok((listener, ControlSocket { path }))
+    Ok(serving)
 }
 
-impl Drop for ControlSocket {
-    fn drop(&mut self) {
-        // One that stays is removed at the next start.
-        let _removed = fs::remove_file(self.path.path());
-    }
+fn gone() -> OpenFailure {
+    OpenFailure::Other(
+        "the control socket takes no connections; check the data directory".to_owned(),
+    )
 }

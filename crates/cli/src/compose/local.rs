@@ -1,9 +1,9 @@
 //! The data directory, opened for one command where no server runs.
 
-use super::control_socket::{self, ControlSocket};
-use super::interim::{Api, Parts, Settings};
+use super::control_socket;
 use super::{OpenFailure, Store};
 use crate::config::Config;
+use api::{Api, Parts, ServeLimits, Settings};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -16,8 +16,7 @@ const CATCH_UP_MAX: Duration = Duration::from_secs(600);
 pub struct Local {
     store: Store,
     stop: watch::Sender<bool>,
-    serving: JoinHandle<()>,
-    _socket: ControlSocket,
+    serving: JoinHandle<Result<(), OpenFailure>>,
 }
 
 // === impl Local ===
@@ -27,7 +26,6 @@ impl Local {
     pub async fn open(config: &Config) -> Result<Self, OpenFailure> {
         let store = Store::open(config).await?;
         catch_up(&store).await;
-        let (listener, socket) = control_socket::bind(&config.data)?;
         let parts = Parts::new(
             config.data.clone(),
             &store.running,
@@ -36,12 +34,9 @@ impl Local {
         );
         let api = Api::new(parts, Settings { ledger_public: config.ledger.public });
         let (stop, stopped) = watch::channel(false);
-        let serving = tokio::spawn(async move {
-            if let Err(error) = api.serve_socket(listener, stopped).await {
-                tracing::warn!(%error, "the control socket failed");
-            }
-        });
-        Ok(Self { store, stop, serving, _socket: socket })
+        let limits = ServeLimits::default();
+        let serving = control_socket::serve(api, &config.data, limits, stopped).await?;
+        Ok(Self { store, stop, serving })
     }
 
     /// Seals what was recorded and closes the directory.

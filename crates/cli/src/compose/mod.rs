@@ -5,7 +5,6 @@ mod demo;
 mod failure;
 mod figures;
 mod format;
-mod interim;
 mod local;
 mod logging;
 mod readiness;

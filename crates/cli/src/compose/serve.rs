@@ -1,16 +1,15 @@
 //! `serve`: gateway, recorder, indexer and API in one process.
 
-use super::control_socket::{self, ControlSocket};
 use super::figures::Figures;
-use super::interim::{Api, Parts};
 use super::readiness::Watch;
 use super::signals::Signals;
 use super::supervise::Supervisor;
-use super::{Store, demo, figures, settings};
+use super::{Store, control_socket, demo, figures, settings};
 use crate::config::{Config, Listen};
 use crate::env;
 use crate::failure::{Failure, Outcome};
 use crate::output::Out;
+use api::{Api, Parts, ServeLimits};
 use event::ConfigLoaded;
 use gateway::{Gateway, Provider, Readiness};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -49,7 +48,6 @@ struct Server {
     stop_planes: watch::Sender<bool>,
     /// Aborted at the end.
     background: JoinSet<()>,
-    _socket: ControlSocket,
 }
 
 /// Serves until a signal or a failure.
@@ -107,7 +105,6 @@ impl Server {
 
         let gateway_listener = bind("gateway.listen", config.gateway.listen).await?;
         let api_listener = bind("api.listen", config.api.listen).await?;
-        let (socket_listener, socket) = control_socket::bind(&config.data)?;
         let (gateway_at, api_at) = (address(&gateway_listener)?, address(&api_listener)?);
 
         let gateway = Gateway::new(
@@ -123,14 +120,21 @@ impl Server {
         });
         let api = api(config, &store, handle, ready);
         let mut planes = JoinSet::new();
-        let (over_socket, socket_stopped) = (api.clone(), planes_stopped.clone());
+        let limits = ServeLimits {
+            header_read: Duration::from_millis(config.gateway.header_read_ms),
+            drain: API_DRAIN,
+            ..ServeLimits::default()
+        };
+        let over_socket = (api.clone(), planes_stopped.clone());
+        let socket =
+            control_socket::serve(over_socket.0, &config.data, limits, over_socket.1).await?;
         planes.spawn(async move {
-            let served = over_socket.serve_socket(socket_listener, socket_stopped).await;
-            served.map_err(|error| Failure::failed(error.to_string()))
+            let served = socket.await.map_err(|error| Failure::failed(error.to_string()))?;
+            served.map_err(Failure::from)
         });
         planes.spawn(async move {
-            let served = api.serve(api_listener, planes_stopped).await;
-            served.map_err(|error| Failure::failed(error.to_string()))
+            api.serve(api_listener, limits, planes_stopped).await;
+            Ok(())
         });
         out.line(format!("gateway listening on http://{gateway_at}"))?;
         out.line(format!("api listening on http://{api_at}"))?;
@@ -146,16 +150,7 @@ impl Server {
             let stopped = stop.subscribe();
             (tokio::spawn(supervisor.run(stopped)), stop)
         });
-        Ok(Self {
-            store,
-            stop,
-            gateway,
-            supervisor,
-            planes,
-            stop_planes,
-            background,
-            _socket: socket,
-        })
+        Ok(Self { store, stop, gateway, supervisor, planes, stop_planes, background })
     }
 
     /// Waits until a part ends that should not.
@@ -193,7 +188,7 @@ impl Server {
         }
         self.stop_planes.send_replace(true);
         let planes = async { while self.planes.join_next().await.is_some() {} };
-        if tokio::time::timeout(API_DRAIN, planes).await.is_err() {
+        if tokio::time::timeout(API_DRAIN * 2, planes).await.is_err() {
             tracing::warn!("answers of the API were still under way");
         }
         self.planes.shutdown().await;
@@ -245,7 +240,7 @@ fn api(
             store.control.clone(),
         )
     };
-    Api::new(parts, super::interim::Settings { ledger_public: config.ledger.public })
+    Api::new(parts, api::Settings { ledger_public: config.ledger.public })
 }
 
 async fn bind(key: &str, listen: Listen) -> Outcome<TcpListener> {
