@@ -23,7 +23,7 @@ pub use decision::{DecisionIds, DecisionWriter};
 pub use error::{BODY_BYTES_MAX, EVENTS_MAX, ReadError, RecordError};
 pub use files::LedgerFiles;
 pub use indexer::IndexerError;
-pub use open::{OpenError, Options, Running, open};
+pub use open::{OpenError, Options, Running, open, start_epoch};
 pub use persons::{PersonNames, Persons};
 pub use project::{Projector, cursor_of, position_of};
 pub use proof::{ProofError, prove};

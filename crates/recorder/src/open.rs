@@ -1,11 +1,13 @@
 //! Opens a data directory: journal, keys, recovery, ledger, workers.
 
 use crate::error::RecordError;
+use crate::files::LedgerFiles;
 use crate::gap;
 use crate::indexer::Indexer;
 use crate::recorder::Recorder;
 use crate::recovery::{self, InterruptedError};
 use crate::sealer::{LogSigner, Sealer, SealerError};
+use crate::state::StateStore;
 use crate::workers::{Workers, lowest_path};
 use event::EpochStarted;
 use index::IndexWriter;
@@ -112,16 +114,13 @@ pub async fn open(options: Options, index: Box<dyn IndexWriter>) -> Result<Runni
     let signing = seal::SigningKey::load_or_create(&keys_dir)?;
     let progress = journal.committed();
     let meta = journal.meta().clone();
-    let signer = LogSigner {
-        name: format!("{}/{}/{}/{}", options.origin, meta.tenant, meta.writer, meta.epoch),
-        key: signing,
-    };
+    let signer = LogSigner { name: origin(&options, &meta, meta.epoch), key: signing };
     let start = *progress.borrow();
     let (sealer, sealed) =
         Sealer::open(&options.data, &options.state_dir, &journal_dir, meta.epoch, signer, start)?;
     let recorder = Recorder::new(journal, journal_dir.clone(), keys.clone(), staff);
     if recovered.next_seq == 0 {
-        begin_epoch(&recorder, &options, meta.epoch).await?;
+        begin_epoch(&recorder, &options, &meta).await?;
     }
     let lowest = std::fs::read_to_string(lowest_path(&journal_dir))
         .ok()
@@ -147,16 +146,52 @@ pub async fn open(options: Options, index: Box<dyn IndexWriter>) -> Result<Runni
 }
 
 /// The first leaf of an epoch says why it began and what was known before.
-async fn begin_epoch(recorder: &Recorder, options: &Options, epoch: u32) -> Result<(), OpenError> {
-    let before = match epoch {
+async fn begin_epoch(
+    recorder: &Recorder,
+    options: &Options,
+    meta: &journal::Meta,
+) -> Result<(), OpenError> {
+    let before = match meta.epoch {
         0 | 1 => None,
-        later => {
-            crate::files::LedgerFiles::new(&options.data.join("ledger"), later - 1).checkpoint()?
-        }
+        later => last_checkpoint(options, meta, later - 1)?,
     };
-    let reason = if epoch <= 1 { "first" } else { "restored" };
+    let reason = if meta.epoch <= 1 { "first" } else { "restored" };
     recorder.control(EpochStarted { reason: Some(reason.to_owned()), checkpoint: before }).await?;
     Ok(())
+}
+
+/// The last checkpoint that is known of an epoch: as signed, else as published.
+fn last_checkpoint(
+    options: &Options,
+    meta: &journal::Meta,
+    epoch: u32,
+) -> Result<Option<String>, OpenError> {
+    let state = StateStore::open(&options.state_dir, &origin(options, meta, epoch))
+        .and_then(|store| store.load())
+        .map_err(SealerError::from)?;
+    match state {
+        Some(state) => Ok(Some(state.checkpoint)),
+        None => Ok(LedgerFiles::new(&options.data.join("ledger"), epoch).checkpoint()?),
+    }
+}
+
+/// Origin of an epoch's log.
+fn origin(options: &Options, meta: &journal::Meta, epoch: u32) -> String {
+    format!("{}/{}/{}/{epoch}", options.origin, meta.tenant, meta.writer)
+}
+
+/// Begins a new epoch in a directory whose continuity cannot be proved: restored from a backup,
+/// say. What is there stays as it is; the next [`open`] writes the new epoch, whose first leaf
+/// holds the last known checkpoint. Returns the epoch's number.
+///
+/// # Errors
+/// Where a process has the directory open, or it cannot be written.
+pub fn start_epoch(options: &Options) -> Result<u32, OpenError> {
+    Ok(Journal::start_epoch(&journal::Options {
+        tenant: options.tenant.clone(),
+        segment_bytes: options.segment_bytes,
+        ..journal::Options::new(options.data.join("journal"))
+    })?)
 }
 
 /// A gap that was open when the last process ended.

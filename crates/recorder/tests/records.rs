@@ -153,6 +153,20 @@ async fn a_restored_backup_is_not_signed_for() {
     dirs.replace_data(&backup);
     let error = dirs.try_open().await.unwrap_err().to_string();
     assert!(error.contains("older than its last signed state"), "{error}");
+    assert_eq!(recorder::start_epoch(&dirs.options()).unwrap(), 2);
+    let running = dirs.open().await;
+    let mut records = RecordReader::open(running.recorder.journal_dir(), None, false).unwrap();
+    let mut last = None;
+    while let Some(record) = records.next(None).unwrap() {
+        last = Some(record);
+    }
+    let first_of_epoch = last.unwrap();
+    assert_eq!((first_of_epoch.leaf.epoch, first_of_epoch.leaf.seq), (2, 0));
+    let opened = first_of_epoch.opened("default", running.recorder.keys()).unwrap();
+    let EventData::EpochStarted(started) = &opened.events[0].data else { panic!() };
+    let checkpoint = started.checkpoint.as_deref().unwrap();
+    let checkpoint = ledger::SignedCheckpoint::parse(checkpoint.as_bytes()).unwrap();
+    assert_eq!(checkpoint.checkpoint().size, 2, "what was signed is known, not what was restored");
 }
 
 #[tokio::test]

@@ -47,8 +47,8 @@ impl Dirs {
         self.try_open().await.unwrap()
     }
 
-    pub async fn try_open(&self) -> Result<Running, OpenError> {
-        let options = Options {
+    pub fn options(&self) -> Options {
+        Options {
             data: self.data(),
             state_dir: self.root.path().join("state"),
             origin: "audit.test".to_owned(),
@@ -56,9 +56,12 @@ impl Dirs {
             durability: journal::Durability::Disk,
             segment_bytes: 1 << 20,
             heartbeat: Duration::from_hours(1),
-        };
+        }
+    }
+
+    pub async fn try_open(&self) -> Result<Running, OpenError> {
         std::fs::create_dir_all(self.data()).unwrap();
-        recorder::open(options, Box::new(self.index.clone())).await
+        recorder::open(self.options(), Box::new(self.index.clone())).await
     }
 
     pub fn indexed_seqs(&self) -> Vec<u64> {
