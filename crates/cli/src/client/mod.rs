@@ -121,7 +121,8 @@ impl Drop for Operator {
     }
 }
 
-fn check_directory(config: &Config) -> Outcome {
+/// Whether there is a data directory at all.
+pub fn check_directory(config: &Config) -> Outcome {
     let data = config.data.display();
     match std::fs::metadata(&config.data) {
         Ok(found) if found.is_dir() => {}

@@ -6,6 +6,7 @@ mod keys;
 mod logs;
 mod proof;
 mod rebuild;
+mod recover;
 mod serve;
 mod show;
 mod sql;
@@ -65,6 +66,7 @@ enum Command {
     VerifyProof(verify_proof::VerifyProof),
     Checkpoint(checkpoint::Checkpoint),
     Rebuild(rebuild::Rebuild),
+    Recover(recover::Recover),
     Doctor(doctor::Doctor),
 }
 
@@ -86,6 +88,7 @@ impl Cli {
             Command::VerifyProof(command) => command.run(),
             Command::Checkpoint(command) => command.run(&place),
             Command::Rebuild(command) => command.run(&place),
+            Command::Recover(command) => command.run(&place),
             Command::Doctor(command) => command.run(&place),
         }
     }

@@ -1,6 +1,7 @@
 //! `rebuild`: the index, from the journal.
 
 use super::{Format, Place};
+use crate::client::check_directory;
 use crate::compose;
 use crate::failure::Outcome;
 use crate::output::{Out, Progress};
@@ -21,6 +22,7 @@ impl Rebuild {
     /// Runs the command.
     pub fn run(self, place: &Place) -> Outcome {
         let config = place.config()?;
+        check_directory(&config)?;
         let started = Instant::now();
         let mut bar = Progress::new("indexing");
         let rebuilt = compose::rebuild(&config, |done, total| bar.at(done, total))?;

@@ -38,6 +38,16 @@ pub fn prepare(data: &Path) -> Result<(), OpenFailure> {
     }
 }
 
+/// As [`prepare`] for a directory that is there, and writes nothing.
+pub fn inspect(data: &Path) -> Result<(), OpenFailure> {
+    let path = data.join(NAME);
+    match fs::read(&path) {
+        Ok(bytes) => check(&path, &bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => refuse_foreign(data),
+        Err(error) => Err(cannot("read", &path, &error)),
+    }
+}
+
 fn check(path: &Path, bytes: &[u8]) -> Result<(), OpenFailure> {
     let description: Description = serde_json::from_slice(bytes).map_err(|error| {
         OpenFailure::Other(format!(

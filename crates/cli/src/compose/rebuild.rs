@@ -1,6 +1,6 @@
 //! Rebuilds the index from the journal, beside the old one, and swaps it in.
 
-use super::{is_locked, prepare_directory};
+use super::{inspect_directory, is_locked};
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 use index::IndexWriter;
@@ -27,8 +27,8 @@ pub struct Rebuilt {
 pub fn rebuild(config: &Config, mut progress: impl FnMut(u64, u64)) -> Outcome<Rebuilt> {
     let data = &config.data;
     let failed = |error: &dyn std::fmt::Display| Failure::failed(error.to_string());
+    inspect_directory(data)?;
     let lock = lock(data)?;
-    prepare_directory(data)?;
     let journal = data.join("journal");
     let end = journal::read_watermark(&journal).map_err(|error| failed(&error))?;
     let Some(end) = end.map(|mark| mark.end) else {

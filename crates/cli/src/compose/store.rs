@@ -27,6 +27,11 @@ pub fn prepare_directory(data: &Path) -> Result<(), OpenFailure> {
     format::prepare(data)
 }
 
+/// Refuses a directory that cannot be used as a data directory; writes nothing.
+pub fn inspect_directory(data: &Path) -> Result<(), OpenFailure> {
+    format::inspect(data)
+}
+
 /// Whether another process has the data directory; its number, where known.
 pub fn is_locked(data: &Path) -> Option<OpenFailure> {
     let path = data.join("lock");
@@ -94,6 +99,15 @@ fn remove_index(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Begins a new epoch; the next start writes it.
+pub fn start_epoch(config: &Config) -> Result<u32, OpenFailure> {
+    format::prepare(&config.data)?;
+    if let Some(locked) = is_locked(&config.data) {
+        return Err(locked);
+    }
+    Ok(recorder::start_epoch(&options(config))?)
 }
 
 fn options(config: &Config) -> recorder::Options {

@@ -136,4 +136,12 @@ async fn a_rolled_back_directory_is_found_by_a_kept_checkpoint_and_by_the_next_s
     assert_eq!(code, 1, "{text}");
     let output = server.try_start().await.unwrap_err();
     assert!(output.contains("older than its last signed state"), "{output}");
+    let recovered = server.run(&["recover", "--new-epoch"]).await;
+    assert!(recovered.status.success(), "{}", String::from_utf8_lossy(&recovered.stderr));
+    server.start().await;
+    let url = server.gateway_url().to_owned();
+    call(&client, &url, &key, "r-3", false).await.unwrap();
+    assert!(server.stop().await.success());
+    let (code, text) = verify(&server, &["--index"]).await;
+    assert_eq!(code, 0, "{text}");
 }

@@ -65,7 +65,7 @@ fn directory(config: &Config, exists: bool) -> Finding {
     if !exists {
         return Finding::ok(CHECK, format!("{data} does not exist yet; `serve` makes it"));
     }
-    if let Err(failure) = compose::prepare_directory(&config.data) {
+    if let Err(failure) = compose::inspect_directory(&config.data) {
         let failure = crate::failure::Failure::from(failure);
         return Finding::failed(CHECK, failure.message.unwrap_or_default());
     }
