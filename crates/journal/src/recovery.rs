@@ -137,25 +137,12 @@ impl Recovery<'_> {
         if begun {
             return Ok((last, None));
         }
-        let mut prepared_to = loaded.bytes.len() as u64;
-        if last_nonzero(&loaded.bytes, 0).is_some() {
-            self.empty(loaded.place)?;
-            prepared_to = 0;
-        }
+        // A header that was never finished is overwritten when the segment is made again.
+        let zeros = last_nonzero(&loaded.bytes, 0).is_none();
+        let prepared_to = if zeros { loaded.bytes.len() as u64 } else { 0 };
         loaded.place = self.place(last - 1);
         loaded.bytes = self.load(loaded.place)?;
         Ok((last - 1, Some(prepared_to)))
-    }
-
-    /// Removes a header that was never finished.
-    fn empty(&self, place: Position) -> Result<(), Error> {
-        let path = segment_path(self.dir, place);
-        let empty = || {
-            let file = self.disk.open(&path, OpenMode::Write)?;
-            file.set_size(0)?;
-            file.sync_data()
-        };
-        empty().map_err(|e| Error::io("repair", &path, e))
     }
 
     fn load(&self, place: Position) -> Result<Vec<u8>, Error> {

@@ -230,6 +230,48 @@ fn lost_and_cut_segments_are_refused() {
 }
 
 #[test]
+fn a_segment_of_another_journal_is_refused() {
+    // As many records, of other sizes: only the seam differs.
+    let ours = written(&[30_000, 20_000, 40_000]);
+    let other = written(&[20_000, 30_100, 40_000]);
+    assert_eq!(ours.frames.last().unwrap().0.segment, 1);
+    ours.edit(0, |bytes| *bytes = other.bytes(0));
+    assert!(matches!(ours.open(), Err(Error::Corrupt { .. })));
+    assert!(matches!(ours.texts(), Err(Error::Corrupt { .. })));
+}
+
+#[test]
+fn far_segments_are_checked_at_their_seams_only() {
+    let written = written(&[40_000, 40_000, 40_000, 10]);
+    let open = || {
+        let mut options = written.dir.options();
+        options.check_bytes_max = 0;
+        Journal::open_on(written.disk.clone(), options).map(|(_, recovered)| recovered.next_seq)
+    };
+    assert_eq!(open().unwrap(), 4);
+    let flip = |segment, at: u64| written.edit(segment, |bytes| bytes[at as usize] ^= 1);
+    let in_segment = |segment| written.frames.iter().filter(move |f| f.0.segment == segment);
+    for segment in 0..2 {
+        let (first, closing) =
+            (in_segment(segment).next().unwrap().0, in_segment(segment).next_back().unwrap().0);
+        for at in [100, closing.offset, closing.offset + 79] {
+            flip(segment, at);
+            assert!(matches!(open(), Err(Error::Corrupt { .. })), "{at}");
+            flip(segment, at);
+        }
+        // Inside, damage is for the reader to find.
+        flip(segment, first.offset + 60);
+        assert_eq!(open().unwrap(), 4);
+        assert!(matches!(written.texts(), Err(Error::Corrupt { offset: 4096, .. })));
+        flip(segment, first.offset + 60);
+    }
+    // The last segment is always checked in full.
+    let last = written.frames.last().unwrap().0;
+    flip(last.segment, last.offset + 50);
+    assert!(matches!(open(), Err(Error::Corrupt { .. })));
+}
+
+#[test]
 fn a_newer_format_is_not_called_damage() {
     let newer = |written: &Written| {
         written.edit(0, |bytes| {

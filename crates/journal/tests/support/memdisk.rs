@@ -354,9 +354,13 @@ impl DiskFile for MemFile {
     fn sync_data(&self) -> io::Result<()> {
         match self.disk.call(Op::Sync, &self.path) {
             Ok(mut state) => {
-                let file = &mut state.files[self.id];
-                file.durable = file.now.clone();
-                file.dirty.clear();
+                let Content { now, durable, dirty } = &mut state.files[self.id];
+                durable.resize(now.len(), 0);
+                for sector in std::mem::take(dirty) {
+                    let from = sector * SECTOR_BYTES;
+                    let to = (from + SECTOR_BYTES).min(now.len());
+                    durable[from..to].copy_from_slice(&now[from..to]);
+                }
                 Ok(())
             }
             Err(e) => {
