@@ -21,4 +21,4 @@ pub use logging::start as start_logging;
 pub use rebuild::rebuild;
 pub use serve::{Serve, serve};
 pub use settings::providers;
-pub use store::{Store, is_locked, prepare_directory, start_epoch};
+pub use store::{Store, inspect_directory, is_locked, prepare_directory, start_epoch};

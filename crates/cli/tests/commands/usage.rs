@@ -2,7 +2,7 @@
 
 use crate::support::{run, run_in};
 
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: [&[&str]; 17] = [
     &["serve"],
     &["keys"],
     &["keys", "create"],
@@ -18,6 +18,7 @@ const COMMANDS: [&[&str]; 16] = [
     &["verify-proof"],
     &["checkpoint"],
     &["rebuild"],
+    &["recover"],
     &["doctor"],
 ];
 
@@ -29,7 +30,8 @@ fn every_command_explains_itself_and_every_flag() {
         assert!(help.stdout.contains("Usage: audit-layer"), "{help:?}");
         assert!(!help.stdout.contains('\u{1b}'), "{help:?}");
         let lines: Vec<_> = help.stdout.lines().map(str::trim_start).collect();
-        for (at, flag) in lines.iter().enumerate().filter(|(_, line)| line.starts_with('-')) {
+        let is_flag = |line: &str| line.starts_with('-') && !line.starts_with("- ");
+        for (at, flag) in lines.iter().enumerate().filter(|(_, line)| is_flag(line)) {
             // The description stands behind the flag or below it.
             let below =
                 lines.get(at + 1).is_some_and(|below| below.starts_with(char::is_alphabetic));
