@@ -7,6 +7,7 @@ mod config;
 mod env;
 mod failure;
 mod output;
+mod socket;
 mod usage;
 
 use clap::Parser;

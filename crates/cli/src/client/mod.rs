@@ -3,11 +3,10 @@
 
 mod answer;
 mod query;
-mod socket;
 
+use crate::socket::SocketPath;
 pub use answer::Answer;
 pub use query::Query;
-pub use socket::SocketPath;
 
 use crate::compose::{self, Local};
 use crate::config::Config;

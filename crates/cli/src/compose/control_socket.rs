@@ -1,7 +1,7 @@
 //! The control socket, for the time that this process has the data directory.
 
 use super::OpenFailure;
-use crate::client::SocketPath;
+use crate::socket::SocketPath;
 use api::{Api, ServeLimits};
 use std::path::Path;
 use std::time::{Duration, Instant};

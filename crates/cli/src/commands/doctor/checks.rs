@@ -116,7 +116,7 @@ fn server(config: &Config) -> Finding {
     if compose::is_locked(&config.data).is_none() {
         return Finding::ok(CHECK, "no server runs on this data directory");
     }
-    let socket = crate::client::SocketPath::of(&config.data)
+    let socket = crate::socket::SocketPath::of(&config.data)
         .and_then(|path| Ok(std::os::unix::net::UnixStream::connect(path.path())?));
     match socket {
         Ok(_) => Finding::ok(CHECK, "a server runs and answers on its control socket"),
