@@ -43,12 +43,10 @@ impl Conditions {
         format!(" WHERE {}", self.clauses.join(" AND "))
     }
 
-    /// The conditions joined, for a place that has a `WHERE` already.
-    pub fn and_clause(&self) -> String {
-        if self.clauses.is_empty() {
-            return String::new();
-        }
-        format!(" AND {}", self.clauses.join(" AND "))
+    /// Adds these behind one's own.
+    pub fn append(&mut self, other: Self) {
+        self.clauses.extend(other.clauses);
+        self.values.extend(other.values);
     }
 
     /// The parameters.

@@ -6,12 +6,42 @@ use rusqlite::{Row, Statement, params};
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// The columns, in the order in which [`read`] takes them.
-pub const COLUMNS: &str = "id, timestamp, trace_id, request_id, origin, session_id, source, \
+macro_rules! columns {
+    () => {
+        "id, timestamp, trace_id, request_id, origin, session_id, source, \
     user_id, decision_type, provider, model, model_requested, method, path, status_code, outcome, \
     ending, error_code, finish_reason, latency_ms, ttft_ms, input_tokens, output_tokens, \
     total_tokens, cached_tokens, reasoning_tokens, usage_origin, cost_usd, violations, \
-    data_classes, review_status, flagged, stood, streamed, prompt_preview, response_preview, _row";
+    data_classes, review_status, flagged, stood, streamed, prompt_preview, response_preview, _row"
+    };
+}
+
+macro_rules! end_columns {
+    () => {
+        "provider = ?10, model = ?11, status_code = ?15, outcome = ?16, ending = ?17, \
+         error_code = ?18, finish_reason = ?19, latency_ms = ?20, ttft_ms = ?21, \
+         input_tokens = ?22, output_tokens = ?23, total_tokens = ?24, cached_tokens = ?25, \
+         reasoning_tokens = ?26, usage_origin = ?27, cost_usd = ?28, violations = ?29, \
+         data_classes = ?30, review_status = ?31, flagged = ?32, stood = ?33, \
+         response_preview = ?36, _cost_pico = ?38"
+    };
+}
+
+// The last parameter is named so that both updates take as many as the insert.
+macro_rules! update_where {
+    () => {
+        " WHERE _row = ?37 AND id = ?1 AND ?39 IS NOT NULL"
+    };
+}
+
+/// The columns, in the order in which [`read`] takes them.
+pub const COLUMNS: &str = columns!();
+
+/// Selects a decision by its id.
+pub const SELECT_BY_ID: &str = concat!("SELECT ", columns!(), " FROM audit_logs WHERE id = ?1");
+
+/// Selects a decision by its key.
+pub const SELECT_BY_ROW: &str = concat!("SELECT ", columns!(), " FROM audit_logs WHERE _row = ?1");
 
 /// Inserts a row with [`write`]'s parameters.
 pub const INSERT: &str = "INSERT OR FAIL INTO audit_logs (id, timestamp, trace_id, request_id, origin, \
@@ -23,20 +53,21 @@ pub const INSERT: &str = "INSERT OR FAIL INTO audit_logs (id, timestamp, trace_i
     ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, \
     ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39)";
 
-/// Updates a row with [`write`]'s parameters. What the first record fixes is not named again, so
-/// that its indexes are left alone.
-pub const UPDATE: &str = "UPDATE OR FAIL audit_logs SET session_id = ?6, source = ?7, user_id = ?8, \
-    decision_type = ?9, provider = ?10, model = ?11, model_requested = ?12, method = ?13, \
-    path = ?14, status_code = ?15, outcome = ?16, ending = ?17, error_code = ?18, \
-    finish_reason = ?19, latency_ms = ?20, ttft_ms = ?21, input_tokens = ?22, \
-    output_tokens = ?23, total_tokens = ?24, cached_tokens = ?25, reasoning_tokens = ?26, \
-    usage_origin = ?27, cost_usd = ?28, violations = ?29, data_classes = ?30, \
-    review_status = ?31, flagged = ?32, stood = ?33, streamed = ?34, prompt_preview = ?35, \
-    response_preview = ?36, _cost_pico = ?38, timestamp = ?2 \
-    WHERE _row = ?37 AND id = ?1 AND ?3 IS NOT NULL AND ?4 IS NOT NULL AND ?5 IS NOT NULL \
-    AND ?39 IS NOT NULL";
+/// Updates what the end of a call adds, with [`write`]'s parameters: what the request itself said
+/// is not named again, so that its indexes are left alone.
+pub const UPDATE_END: &str =
+    concat!("UPDATE OR FAIL audit_logs SET ", end_columns!(), update_where!());
 
-/// Runs [`INSERT`] or [`UPDATE`] for a decision; answers how many rows changed.
+/// Updates everything that can change, with [`write`]'s parameters.
+pub const UPDATE_ALL: &str = concat!(
+    "UPDATE OR FAIL audit_logs SET session_id = ?6, source = ?7, user_id = ?8, \
+     decision_type = ?9, model_requested = ?12, method = ?13, path = ?14, streamed = ?34, \
+     prompt_preview = ?35, timestamp = ?2, ",
+    end_columns!(),
+    update_where!()
+);
+
+/// Runs [`INSERT`], [`UPDATE_END`] or [`UPDATE_ALL`] for a decision; answers how many rows changed.
 pub fn write(
     statement: &mut Statement<'_>,
     decision: &Decision,

@@ -8,6 +8,7 @@ mod conditions;
 mod connect;
 mod decision_row;
 mod events;
+mod filters;
 mod guard;
 mod keys;
 mod list;

@@ -1,33 +1,31 @@
 //! Lists of decisions.
 //!
 //! A page is found in two steps: keys first, from narrow indexes, then the rows of one page. Where
-//! the keys come from is chosen by looking: each filter that has an index is asked whether it
-//! leaves few rows; the first that does drives the query. Otherwise one pass over
-//! `audit_logs_timestamp`, which holds every column that is filtered by, finds the page soon.
+//! the keys come from is chosen by looking: each filter that has an index is asked how many rows
+//! it leaves, up to a bound; the one that leaves fewest drives the query, and the others are
+//! looked up in their indexes, row by row. Where all leave many, one pass over
+//! `audit_logs_timestamp`, which holds every column that is filtered by, finds a page soon.
 
 use crate::conditions::Conditions;
 use crate::decision_row;
+use crate::filters::{Driver, bound_keys, conditions, drivers, key_bounds};
 use crate::keys;
 use crate::pool::Answer;
 use crate::writer::State;
 use event::Decision;
-use index::{DecisionFilter, DecisionPage, Page, PageKey, SearchTerm, Sort, StatusFilter};
+use index::{DecisionFilter, DecisionPage, Page, PageKey, SearchTerm, Sort};
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
-/// An index with fewer rows for a filter than this drives the query.
+/// Rows that an index is asked for, to see whether it has fewer.
+const PROBE_ROWS: i64 = 20_000;
+/// An index that leaves fewer rows goes before the search table: each row is looked up there.
 const FEW_ROWS: i64 = 2_000;
 /// The index that holds every filtered column, in the order of time.
-const BY_TIME: &str = "audit_logs_timestamp";
+const BY_TIME: &str = "timestamp";
 
-/// A filter that an index answers.
-struct Driver {
-    index: &'static str,
-    clause: String,
-    values: Vec<Value>,
-    /// One value of one column: its rows are in the order of time.
-    ordered: bool,
-}
+/// The index that drives a query, and how many rows it has for the filter, as far as was looked.
+type Choice = Option<(Driver, i64)>;
 
 /// A page of decisions.
 pub fn list(connection: &Connection, filter: &DecisionFilter, page: &Page) -> Answer<DecisionPage> {
@@ -46,8 +44,7 @@ pub fn list(connection: &Connection, filter: &DecisionFilter, page: &Page) -> An
 }
 
 fn rows(connection: &Connection, keys: &[PageKey]) -> Answer<Vec<Decision>> {
-    let sql = format!("SELECT {} FROM audit_logs WHERE _row = ?1", decision_row::COLUMNS);
-    let mut statement = connection.prepare_cached(&sql)?;
+    let mut statement = connection.prepare_cached(decision_row::SELECT_BY_ROW)?;
     let mut items = Vec::with_capacity(keys.len());
     for key in keys {
         items.push(statement.query_row([key.row], decision_row::read)?.0);
@@ -65,13 +62,27 @@ fn find_keys(
     if filter.q.is_some() && terms.is_empty() {
         return Ok(Vec::new());
     }
-    let driver = choose(connection, filter)?;
-    let few = driver.as_ref().is_some_and(|(_, few)| *few);
+    let choice = choose(connection, filter, !terms.is_empty())?;
+    let few = choice.as_ref().is_some_and(|(_, rows)| *rows < FEW_ROWS);
     if !terms.is_empty() && !few && matches!(filter.sort, Sort::Newest | Sort::Oldest) {
         return by_search(connection, filter, &terms, start, limit);
     }
-    let sql = by_index(filter, driver.map(|(driver, _)| driver), &terms, start, limit);
-    run(connection, &sql.0, &sql.1)
+    let start = match start {
+        Some(key) => Some((key, time_at(connection, key.row)?)),
+        None => None,
+    };
+    let driver = choice.as_ref().map(|(driver, _)| driver);
+    let (sql, values) = by_index(filter, driver, &terms, start.as_ref(), limit);
+    run(connection, &sql, &values)
+}
+
+/// The time of the decision with this key; of one that is gone, about.
+fn time_at(connection: &Connection, row: i64) -> rusqlite::Result<String> {
+    let found = connection
+        .prepare_cached("SELECT timestamp FROM audit_logs WHERE _row = ?1")?
+        .query_row([row], |row| row.get(0))
+        .optional()?;
+    Ok(found.unwrap_or_else(|| keys::time_of(row).to_string()))
 }
 
 fn run(connection: &Connection, sql: &str, values: &[Value]) -> Answer<Vec<PageKey>> {
@@ -82,44 +93,97 @@ fn run(connection: &Connection, sql: &str, values: &[Value]) -> Answer<Vec<PageK
     Ok(keys.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The statement that finds a page's keys by index.
+/// The index that drives the query; none: all decisions in the order of time. Rows are counted
+/// where the choice hangs on them.
+fn choose(connection: &Connection, filter: &DecisionFilter, searching: bool) -> Answer<Choice> {
+    let mut best: Choice = None;
+    for driver in drivers(filter) {
+        // A single restriction with an ordered index needs no other way, however many rows; and
+        // one that no other index knows must be this one's.
+        let alone = driver.ordered && conditions(filter, &[&driver]).is_empty();
+        if alone || !driver.covered {
+            let rows = if searching { count(connection, filter, &driver)? } else { 0 };
+            return Ok(Some((driver, rows)));
+        }
+        let rows = count(connection, filter, &driver)?;
+        if rows < best.as_ref().map_or(PROBE_ROWS, |(_, rows)| *rows) {
+            best = Some((driver, rows));
+        }
+    }
+    Ok(best)
+}
+
+fn count(connection: &Connection, filter: &DecisionFilter, driver: &Driver) -> Answer<i64> {
+    let mut all = Conditions::default();
+    all.add(driver.clause, driver.values.clone());
+    bound_keys(filter, &mut all);
+    let sql = format!(
+        "SELECT count(*) FROM (SELECT 1 FROM audit_logs INDEXED BY audit_logs_{}{} LIMIT {PROBE_ROWS})",
+        driver.index,
+        all.clause()
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    Ok(statement.query_row(params_from_iter(all.values()), |row| row.get(0))?)
+}
+
+/// The statement that finds a page's keys by index. `start` is the last page's last decision,
+/// with its time.
 fn by_index(
     filter: &DecisionFilter,
-    driver: Option<Driver>,
+    driver: Option<&Driver>,
     terms: &[SearchTerm],
-    start: Option<PageKey>,
+    start: Option<&(PageKey, String)>,
     limit: usize,
 ) -> (String, Vec<Value>) {
-    let mut conditions = conditions(filter, driver.as_ref().map(|driver| driver.index));
+    let looked_up: Vec<Driver> = match driver {
+        Some(driver) => drivers(filter)
+            .into_iter()
+            .filter(|other| other.index != driver.index && other.ordered && other.whole)
+            .collect(),
+        None => Vec::new(),
+    };
+    let answered: Vec<&Driver> = looked_up.iter().chain(driver).collect();
+    let rest = conditions(filter, &answered);
+    let mut all = Conditions::default();
     let mut index = BY_TIME;
     if let Some(driver) = driver {
         if driver.ordered {
-            conditions.add(&driver.clause, driver.values);
+            all.add(driver.clause, driver.values.clone());
             index = driver.index;
         } else {
             let clause = format!(
-                "_row IN (SELECT _row FROM audit_logs INDEXED BY {} WHERE {})",
+                "_row IN (SELECT _row FROM audit_logs INDEXED BY audit_logs_{} WHERE {})",
                 driver.index, driver.clause
             );
-            conditions.add(&clause, driver.values);
+            all.add(&clause, driver.values.clone());
             index = "";
         }
     }
+    for other in looked_up {
+        let clause = format!(
+            "EXISTS (SELECT 1 FROM audit_logs AS other INDEXED BY audit_logs_{} \
+             WHERE other.{} AND other._row = audit_logs._row)",
+            other.index, other.clause
+        );
+        all.add(&clause, other.values);
+    }
+    all.append(rest);
     if !terms.is_empty() {
         let hit = "EXISTS (SELECT 1 FROM audit_search WHERE audit_search MATCH ? AND rowid = ";
         let clause = format!("({hit}_row * 2) OR {hit}_row * 2 + 1))");
         let query = Value::Text(search_text(terms));
-        conditions.add(&clause, [query.clone(), query]);
+        all.add(&clause, [query.clone(), query]);
     }
-    let order = position(filter, &mut conditions, start, index);
-    let hint = if index.is_empty() { String::new() } else { format!(" INDEXED BY {index}") };
+    let order = position(filter, &mut all, start, index);
+    let hint =
+        if index.is_empty() { String::new() } else { format!(" INDEXED BY audit_logs_{index}") };
     let sql = format!(
         "SELECT _row, {} FROM audit_logs{hint}{} ORDER BY {} LIMIT {limit}",
         order.key,
-        conditions.clause(),
+        all.clause(),
         order.by
     );
-    (sql, conditions.values().cloned().collect())
+    (sql, all.values().cloned().collect())
 }
 
 struct Order {
@@ -130,23 +194,28 @@ struct Order {
 /// Adds where the page starts; answers the order.
 fn position(
     filter: &DecisionFilter,
-    conditions: &mut Conditions,
-    start: Option<PageKey>,
+    all: &mut Conditions,
+    start: Option<&(PageKey, String)>,
     index: &str,
 ) -> Order {
     let by_time = index == BY_TIME;
-    let row = start.map(|start| Value::Integer(start.row));
+    let after = |all: &mut Conditions, columns: &str| {
+        if let Some((key, _)) = start {
+            let clause = format!("({columns}, _row) < (?, ?)");
+            all.add(&clause, [key.key.into(), key.row.into()]);
+        }
+    };
     match filter.sort {
         Sort::Newest | Sort::Oldest => {
             let newest = filter.sort == Sort::Newest;
-            if let Some(start) = start {
-                conditions.add(if newest { "_row < ?" } else { "_row > ?" }, row);
-                if by_time {
-                    // Lets the index begin in the right place; the row alone decides.
-                    let at = keys::time_of(start.row).to_string();
-                    let clause = if newest { "timestamp <= ?" } else { "timestamp >= ?" };
-                    conditions.add(clause, [Value::Text(at)]);
+            let than = if newest { "<" } else { ">" };
+            match start {
+                Some((key, time)) if by_time => {
+                    let values = [time.clone().into(), key.row.into()];
+                    all.add(&format!("(timestamp, _row) {than} (?, ?)"), values);
                 }
+                Some((key, _)) => all.add(&format!("_row {than} ?"), [key.row.into()]),
+                None => {}
             }
             let by = match (newest, by_time) {
                 (true, true) => "timestamp DESC, _row DESC",
@@ -157,20 +226,13 @@ fn position(
             Order { key: "_row", by }
         }
         Sort::Slowest => {
-            conditions.add_plain("latency_ms IS NOT NULL");
-            let key = "CAST(latency_ms * 1000 AS INTEGER)";
-            if let Some(start) = start {
-                let values = [Value::Integer(start.key), Value::Integer(start.row)];
-                conditions.add(&format!("({key}, _row) < (?, ?)"), values);
-            }
-            Order { key, by: "2 DESC, 1 DESC" }
+            all.add_plain("latency_ms IS NOT NULL");
+            after(all, "CAST(latency_ms * 1000 AS INTEGER)");
+            Order { key: "CAST(latency_ms * 1000 AS INTEGER)", by: "2 DESC, 1 DESC" }
         }
         Sort::Dearest => {
-            conditions.add_plain("_cost_pico IS NOT NULL");
-            if let Some(start) = start {
-                let values = [Value::Integer(start.key), Value::Integer(start.row)];
-                conditions.add("(_cost_pico, _row) < (?, ?)", values);
-            }
+            all.add_plain("_cost_pico IS NOT NULL");
+            after(all, "_cost_pico");
             Order { key: "_cost_pico", by: "2 DESC, 1 DESC" }
         }
     }
@@ -186,27 +248,31 @@ fn by_search(
     limit: usize,
 ) -> Answer<Vec<PageKey>> {
     let newest = filter.sort == Sort::Newest;
-    let mut search = Conditions::default();
-    search.add("audit_search MATCH ?", [Value::Text(search_text(terms))]);
-    if let Some(start) = start {
-        let (clause, bound) = if newest {
-            ("audit_search.rowid < ?", start.row.saturating_mul(2))
-        } else {
-            ("audit_search.rowid > ?", start.row.saturating_mul(2).saturating_add(1))
-        };
-        search.add(clause, [Value::Integer(bound)]);
+    // A decision's two texts have twice its key, and one more.
+    let (mut first, mut end) = key_bounds(filter);
+    match start {
+        Some(start) if newest => end = Some(end.map_or(start.row, |end| end.min(start.row))),
+        Some(start) => first = Some(first.map_or(start.row + 1, |at| at.max(start.row + 1))),
+        None => {}
     }
-    let rest = conditions(filter, None);
+    let mut all = Conditions::default();
+    all.add("audit_search MATCH ?", [Value::Text(search_text(terms))]);
+    if let Some(first) = first {
+        all.add("audit_search.rowid >= ?", [first.saturating_mul(2).into()]);
+    }
+    if let Some(end) = end {
+        all.add("audit_search.rowid < ?", [end.saturating_mul(2).into()]);
+    }
+    all.append(conditions(filter, &[]));
     let direction = if newest { "DESC" } else { "ASC" };
     // Both texts of a decision may hold the terms; its two hits follow each other.
     let sql = format!(
         "SELECT _row, _row FROM audit_search CROSS JOIN audit_logs ON _row = audit_search.rowid >> 1\
-         {}{} ORDER BY audit_search.rowid {direction} LIMIT {}",
-        search.clause(),
-        rest.and_clause(),
+         {} ORDER BY audit_search.rowid {direction} LIMIT {}",
+        all.clause(),
         limit * 2
     );
-    let values: Vec<Value> = search.values().chain(rest.values()).cloned().collect();
+    let values: Vec<Value> = all.values().cloned().collect();
     let mut keys = run(connection, &sql, &values)?;
     keys.dedup();
     keys.truncate(limit);
@@ -221,152 +287,20 @@ fn search_text(terms: &[SearchTerm]) -> String {
     terms.iter().map(quoted).collect::<Vec<_>>().join(" AND ")
 }
 
-/// The filter with an index that drives the query, and whether it leaves few rows.
-fn choose(connection: &Connection, filter: &DecisionFilter) -> Answer<Option<(Driver, bool)>> {
-    let drivers = drivers(filter);
-    let alone =
-        drivers.len() == 1 && conditions(filter, drivers.first().map(|d| d.index)).is_empty();
-    for driver in drivers {
-        if (alone && driver.ordered) || !covered(driver.index) {
-            return Ok(Some((driver, false)));
-        }
-        let sql = format!(
-            "SELECT count(*) FROM (SELECT 1 FROM audit_logs INDEXED BY {} WHERE {} LIMIT {FEW_ROWS})",
-            driver.index, driver.clause
-        );
-        let rows: i64 = connection
-            .prepare_cached(&sql)?
-            .query_row(params_from_iter(&driver.values), |row| row.get(0))?;
-        if rows < FEW_ROWS {
-            return Ok(Some((driver, true)));
-        }
-    }
-    Ok(None)
-}
-
-/// Whether `audit_logs_timestamp` holds the column, too.
-fn covered(index: &str) -> bool {
-    !matches!(index, "audit_logs_user_id" | "audit_logs_session_id" | "audit_logs_trace_id")
-}
-
-/// Filters with indexes, the most selective kind first.
-fn drivers(filter: &DecisionFilter) -> Vec<Driver> {
-    let text = |value: &String| vec![Value::Text(value.clone())];
-    let mut drivers = Vec::new();
-    let mut add = |index, clause: &str, values, ordered| {
-        drivers.push(Driver { index, clause: clause.to_owned(), values, ordered });
-    };
-    if let Some(id) = filter.trace_id {
-        add("audit_logs_trace_id", "trace_id = ?", text(&id.to_string()), false);
-    }
-    if let Some(id) = &filter.session_id {
-        add("audit_logs_session_id", "session_id = ?", text(id), true);
-    }
-    if let Some(id) = &filter.user_id {
-        add("audit_logs_user_id", "user_id = ?", text(id), true);
-    }
-    if let Some(StatusFilter::Code(code)) = filter.status {
-        let values = vec![Value::Integer(code.into())];
-        add("audit_logs_status_code", "status_code = ?", values, true);
-    }
-    if let Some(StatusFilter::Class(class)) = filter.status {
-        let first = i64::from(class) * 100;
-        let values = vec![Value::Integer(first), Value::Integer(first + 99)];
-        add("audit_logs_status_code", "status_code BETWEEN ? AND ?", values, false);
-    }
-    if let Some(outcome) = &filter.outcome {
-        add("audit_logs_outcome", "outcome = ?", text(outcome), true);
-    }
-    if let Some(source) = &filter.source {
-        add("audit_logs_source", "source = ?", text(source), true);
-    }
-    drivers
-}
-
-/// Every restriction but the driver's own.
-fn conditions(filter: &DecisionFilter, driver: Option<&str>) -> Conditions {
-    let mut all = Conditions::default();
-    let free = |index: &str| driver != Some(index);
-    if free("audit_logs_trace_id") {
-        all.equal("trace_id", filter.trace_id.map(|id| id.to_string()));
-    }
-    if free("audit_logs_session_id") {
-        all.equal("session_id", filter.session_id.clone());
-    }
-    if free("audit_logs_user_id") {
-        all.equal("user_id", filter.user_id.clone());
-    }
-    if free("audit_logs_outcome") {
-        all.equal("outcome", filter.outcome.clone());
-    }
-    if free("audit_logs_source") {
-        all.equal("source", filter.source.clone());
-    }
-    all.equal("decision_type", filter.decision_type.clone());
-    all.equal("provider", filter.provider.clone());
-    all.equal("origin", filter.origin.map(|origin| origin.as_str().to_owned()));
-    if let Some(model) = &filter.model {
-        let value = Value::Text(model.clone());
-        all.add("(model = ? OR model_requested = ?)", [value.clone(), value]);
-    }
-    if let Some(policy) = &filter.policy_id {
-        all.add(
-            "violations <> '[]' AND EXISTS (SELECT 1 FROM json_each(violations) WHERE value = ?)",
-            [Value::Text(policy.clone())],
-        );
-    }
-    if free("audit_logs_status_code") {
-        status(filter.status, &mut all);
-    }
-    if let Some(from) = filter.from {
-        all.add("timestamp >= ?", [Value::Text(from.to_string())]);
-        all.add("_row >= ?", [Value::Integer(keys::first_of(from))]);
-    }
-    if let Some(to) = filter.to {
-        all.add("timestamp < ?", [Value::Text(to.to_string())]);
-    }
-    if let Some(ms) = filter.min_latency_ms {
-        all.add("latency_ms >= ?", [Value::Real(ms)]);
-    }
-    if let Some(cost) = filter.min_cost_usd {
-        all.add("_cost_pico >= ?", [Value::Integer(cost.as_pico())]);
-    }
-    all
-}
-
-fn status(status: Option<StatusFilter>, all: &mut Conditions) {
-    match status {
-        None => {}
-        Some(StatusFilter::Code(code)) => {
-            all.add("status_code = ?", [Value::Integer(code.into())]);
-        }
-        Some(StatusFilter::Class(class)) => {
-            let first = i64::from(class) * 100;
-            let values = [Value::Integer(first), Value::Integer(first + 99)];
-            all.add("status_code BETWEEN ? AND ?", values);
-        }
-        Some(StatusFilter::Error) => {
-            all.add_plain("(status_code >= 400 OR status_code IS NULL AND error_code IS NOT NULL)");
-        }
-        Some(StatusFilter::Running) => {
-            all.add_plain("status_code IS NULL AND error_code IS NULL");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use index::StatusFilter;
 
     /// The plan of the statement that a filter leads to, with this driver.
-    pub fn plan(filter: &DecisionFilter, drive: bool) -> String {
+    fn plan(filter: &DecisionFilter, drive: bool) -> String {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("index.db");
         crate::SqliteWriter::open(&path).unwrap();
         let connection = crate::connect::reader(&path, 1 << 20).unwrap();
         let driver = if drive { drivers(filter).into_iter().next() } else { None };
-        let start = Some(PageKey { key: 5, row: 5 });
-        let (sql, values) = by_index(filter, driver, &[], start, 51);
+        let start = Some((PageKey { key: 5, row: 5 }, "2026-11-21T00:00:00.000000Z".to_owned()));
+        let (sql, values) = by_index(filter, driver.as_ref(), &[], start.as_ref(), 51);
         let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let lines =
             statement.query_map(params_from_iter(&values), |row| row.get::<_, String>(3)).unwrap();
@@ -385,6 +319,14 @@ mod tests {
                 "audit_logs_session_id (session_id=?",
             ),
             (DecisionFilter { outcome: name(), ..<_>::default() }, "audit_logs_outcome (outcome=?"),
+            (
+                DecisionFilter { provider: name(), ..<_>::default() },
+                "audit_logs_provider (provider=?",
+            ),
+            (
+                DecisionFilter { decision_type: name(), ..<_>::default() },
+                "audit_logs_decision_type (decision_type=?",
+            ),
             (DecisionFilter { status, ..<_>::default() }, "audit_logs_status_code (status_code=?"),
         ];
         for (filter, expected) in cases {
@@ -425,5 +367,26 @@ mod tests {
         let filter = DecisionFilter { trace_id: Some(uuid::Uuid::from_u128(1)), ..<_>::default() };
         let plan = plan(&filter, true);
         assert!(plan.contains("audit_logs_trace_id (ANY(_chunk) AND trace_id=?)"), "{plan}");
+    }
+
+    #[test]
+    fn several_filters_meet_in_their_indexes() {
+        let name = || Some("x".to_owned());
+        let filter = DecisionFilter {
+            status: Some(StatusFilter::Code(429)),
+            outcome: name(),
+            source: name(),
+            ..<_>::default()
+        };
+        let plan = plan(&filter, true);
+        let expected = [
+            "SEARCH audit_logs USING COVERING INDEX audit_logs_status_code (status_code=?",
+            "SEARCH other EXISTS USING COVERING INDEX audit_logs_outcome (outcome=? AND rowid=?)",
+            "SEARCH other EXISTS USING COVERING INDEX audit_logs_source (source=? AND rowid=?)",
+        ];
+        for part in expected {
+            assert!(plan.contains(part), "{plan}");
+        }
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
     }
 }

@@ -147,8 +147,7 @@ impl IndexReader for SqliteReader {
 }
 
 fn decision(connection: &Connection, id: Uuid) -> Answer<Option<Decision>> {
-    let sql = format!("SELECT {} FROM audit_logs WHERE id = ?1", decision_row::COLUMNS);
-    let mut statement = connection.prepare_cached(&sql)?;
+    let mut statement = connection.prepare_cached(decision_row::SELECT_BY_ID)?;
     let found = statement.query_row([id.to_string()], decision_row::read).optional()?;
     Ok(found.map(|(decision, _)| decision))
 }

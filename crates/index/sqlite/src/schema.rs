@@ -18,7 +18,7 @@ pub const EVENT_CHUNK_BITS: u32 = 16;
 /// Decisions of one chunk, as a power of two.
 pub const DECISION_CHUNK_BITS: u32 = 14;
 /// Version of the tables, in `user_version`.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 /// `ALix`: tells our files from other databases.
 const APPLICATION_ID: i64 = 0x414c_6978;
 
@@ -152,6 +152,9 @@ CREATE INDEX audit_logs_model ON audit_logs (model);
 CREATE INDEX audit_logs_model_requested ON audit_logs (model_requested);
 CREATE INDEX audit_logs_status_code ON audit_logs (status_code);
 CREATE INDEX audit_logs_outcome ON audit_logs (outcome);
+CREATE INDEX audit_logs_provider ON audit_logs (provider);
+CREATE INDEX audit_logs_decision_type ON audit_logs (decision_type);
+CREATE INDEX audit_logs_violations ON audit_logs (_row, violations) WHERE violations <> '[]';
 CREATE INDEX audit_logs_timestamp ON audit_logs (timestamp, _row, source, decision_type, provider,
   model, model_requested, status_code, error_code, outcome, origin, latency_ms, _cost_pico,
   violations);
@@ -184,6 +187,8 @@ INSERT INTO sqlite_stat1 VALUES
   ('audit_logs', 'audit_logs_model_requested', '1000000 100000'),
   ('audit_logs', 'audit_logs_status_code', '1000000 100000'),
   ('audit_logs', 'audit_logs_outcome', '1000000 200000'),
+  ('audit_logs', 'audit_logs_provider', '1000000 200000'),
+  ('audit_logs', 'audit_logs_decision_type', '1000000 200000'),
   ('audit_logs', 'audit_logs_timestamp', '1000000 1');
 ";
 

@@ -5,7 +5,7 @@ use crate::decision_row::{self, text_of};
 use crate::keys::Keys;
 use crate::rollup::Deltas;
 use crate::schema::{self, Found};
-use event::{Decision, Event};
+use event::{Decision, Event, EventData};
 use index::{Cursor, Error, Fold, IndexWriter, ProjectedRecord, Result};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 use std::collections::{HashMap, VecDeque};
@@ -18,8 +18,11 @@ const OPEN_DECISIONS_MAX: usize = 8_192;
 /// Page cache of the writing connection.
 const CACHE_BYTES: usize = 32 << 20;
 
-const INSERT_EVENT: &str =
-    "INSERT OR FAIL INTO audit_events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+/// The row's number is left to SQLite, which gives the next: with one that we give, a statement
+/// with a trigger keeps copies of the pages it changes, in case the number is none.
+const INSERT_EVENT: &str = "INSERT OR FAIL INTO audit_events (event_id, decision_id, trace_id, \
+    request_id, event_type, component, timestamp, event_data, _chunk) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const INSERT_RECORD: &str =
     "INSERT OR FAIL INTO audit_records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 /// All terms of a batch in one statement: the search table writes what it has gathered at the
@@ -67,6 +70,8 @@ struct Open {
     stored: bool,
     /// Whether this batch changed it.
     changed: bool,
+    /// Whether this batch said anew what was asked.
+    asked: bool,
 }
 
 struct Statements<'c> {
@@ -261,30 +266,33 @@ fn find<'o>(
         Entry::Occupied(entry) => return Ok(Some(entry.into_mut())),
         Entry::Vacant(vacant) => vacant,
     };
-    let sql = select_by_id();
     let stored = connection
-        .prepare_cached(&sql)?
+        .prepare_cached(decision_row::SELECT_BY_ID)?
         .query_row([text_of(record.decision_id, &mut Uuid::encode_buffer())], decision_row::read)
         .optional()?;
     if let Some((decision, row)) = stored {
-        return Ok(Some(vacant.insert(Open { row, decision, stored: true, changed: false })));
+        return Ok(Some(vacant.insert(Open {
+            row,
+            decision,
+            stored: true,
+            changed: false,
+            asked: false,
+        })));
     }
     if !Fold::begins(record) {
         return Ok(None);
     }
     let decision = Fold::start(record);
     let row = keys.take(connection, decision.timestamp)?;
-    Ok(Some(vacant.insert(Open { row, decision, stored: false, changed: false })))
-}
-
-fn select_by_id() -> String {
-    format!("SELECT {} FROM audit_logs WHERE id = ?1", decision_row::COLUMNS)
+    Ok(Some(vacant.insert(Open { row, decision, stored: false, changed: false, asked: false })))
 }
 
 fn fold(terms: &mut String, entry: &mut Open, record: &ProjectedRecord) {
     let decision = &mut entry.decision;
     let had = (decision.prompt_preview.is_some(), decision.response_preview.is_some());
     Fold::apply(decision, record);
+    entry.asked |=
+        record.events.iter().any(|event| matches!(event.data, EventData::RequestReceived(_)));
     let texts = [(had.0, &decision.prompt_preview, 0), (had.1, &decision.response_preview, 1)];
     for (had, text, which) in texts {
         if let Some(text) = text.as_deref().filter(|_| !had) {
@@ -314,7 +322,6 @@ fn write_rows(
         index::write_event_data(event, decision, &mut buffers.data);
         let (timestamp, data) = texts(event, &buffers.data)?;
         statements.event.execute(params![
-            state.events,
             text_of(event.event_id, &mut Uuid::encode_buffer()),
             decision_id,
             trace_id,
@@ -354,14 +361,20 @@ fn store_changed(
     deltas: &mut Deltas,
 ) -> rusqlite::Result<()> {
     let mut insert = connection.prepare_cached(decision_row::INSERT)?;
-    let mut update = connection.prepare_cached(decision_row::UPDATE)?;
+    let mut update_end = connection.prepare_cached(decision_row::UPDATE_END)?;
+    let mut update_all = connection.prepare_cached(decision_row::UPDATE_ALL)?;
     for id in changed {
         let Some(entry) = open.get_mut(id) else { continue };
-        let statement = if entry.stored { &mut update } else { &mut insert };
+        let statement = match (entry.stored, entry.asked) {
+            (false, _) => &mut insert,
+            (true, false) => &mut update_end,
+            (true, true) => &mut update_all,
+        };
         decision_row::write(statement, &entry.decision, entry.row, chunk)?;
         deltas.count(&entry.decision, 1);
         entry.stored = true;
         entry.changed = false;
+        entry.asked = false;
     }
     Ok(())
 }

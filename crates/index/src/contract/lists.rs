@@ -276,9 +276,12 @@ pub(super) fn search(mut backend: Backend) {
 pub(super) fn equal_times(mut backend: Backend) {
     let calls: Vec<Call> = (0..300).map(|number| Call { number, ..Call::default() }).collect();
     fill(&mut backend, &calls);
-    let mut all = walk(&*backend.reader, &DecisionFilter::default(), 64);
-    all.sort_unstable();
-    assert_eq!(all, (0..300).collect::<Vec<_>>());
+    for sort in [Sort::Newest, Sort::Oldest] {
+        let filter = DecisionFilter { sort, ..DecisionFilter::default() };
+        let mut all = walk(&*backend.reader, &filter, 7);
+        all.sort_unstable();
+        assert_eq!(all, (0..300).collect::<Vec<_>>(), "{sort:?}");
+    }
     let span = DecisionFilter {
         from: Some(Call::time(0)),
         to: Some(Call::time(1)),

@@ -5,6 +5,7 @@ use event::{
     RoutingSuccess, Timestamp, Usage,
 };
 use index::{Cursor, ProjectedRecord};
+use std::collections::VecDeque;
 use uuid::Uuid;
 
 /// When the first one happens.
@@ -18,11 +19,14 @@ const WORDS: &str = "the customer asks for a refund of the last invoice because 
     travel booking hotel flight weather report quarterly revenue forecast budget team meeting \
     notes action items deadline project status update release plan";
 
-/// Makes records up: the intents and outcomes of one call after the other.
+/// Makes records up: intents, and outcomes that follow them after so many other calls.
 pub struct MadeUp {
     step_micros: i64,
     number: u64,
-    outcome: Option<ProjectedRecord>,
+    seq: u64,
+    overlap: usize,
+    running: VecDeque<(u64, Vec<Event>)>,
+    ended: bool,
     words: Vec<&'static str>,
 }
 
@@ -60,9 +64,10 @@ impl Dice {
 }
 
 impl MadeUp {
-    pub fn new(step_micros: i64) -> Self {
+    pub fn new(step_micros: i64, overlap: usize) -> Self {
         let words = WORDS.split_whitespace().collect();
-        Self { step_micros, number: 0, outcome: None, words }
+        let running = VecDeque::new();
+        Self { step_micros, number: 0, seq: 0, overlap, running, ended: true, words }
     }
 
     fn at(&self, number: u64) -> i64 {
@@ -181,8 +186,9 @@ impl MadeUp {
         ]
     }
 
-    fn record(&self, number: u64, part: u64, events: Vec<Event>) -> ProjectedRecord {
-        let seq = number * 2 + part;
+    fn record(&mut self, number: u64, events: Vec<Event>) -> ProjectedRecord {
+        let seq = self.seq;
+        self.seq += 1;
         let cursor = |seq| Cursor::new("w-00c0ffee", 1, 0, (seq + 1) * FRAME_BYTES);
         ProjectedRecord {
             at: cursor(seq),
@@ -204,8 +210,13 @@ impl Iterator for MadeUp {
     type Item = ProjectedRecord;
 
     fn next(&mut self) -> Option<ProjectedRecord> {
-        if let Some(outcome) = self.outcome.take() {
-            return Some(outcome);
+        // A call begins, and one that began before ends.
+        self.ended = !self.ended;
+        if self.ended
+            && self.running.len() > self.overlap
+            && let Some((number, end)) = self.running.pop_front()
+        {
+            return Some(self.record(number, end));
         }
         let number = self.number;
         self.number += 1;
@@ -214,7 +225,7 @@ impl Iterator for MadeUp {
         let provider = if model.starts_with("gpt") { "openai" } else { "anthropic" };
         let intent = self.intent(&mut dice, number, model, provider);
         let end = self.end(&mut dice, number, model, provider);
-        self.outcome = Some(self.record(number, 1, end));
-        Some(self.record(number, 0, intent))
+        self.running.push_back((number, end));
+        Some(self.record(number, intent))
     }
 }

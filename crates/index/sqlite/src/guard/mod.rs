@@ -109,3 +109,124 @@ fn parse(sql: &str) -> Result<Statement> {
 fn bad(message: impl Into<String>) -> Error {
     Error::BadQuery(message.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Pieces that queries are made of, and some that they should not be.
+    const PIECES: &[&str] = &[
+        "SELECT",
+        "*",
+        "FROM",
+        "audit_logs",
+        "audit_events",
+        "WHERE",
+        "timestamp",
+        ">",
+        "NOW()",
+        "-",
+        "+",
+        "INTERVAL",
+        "'24 hours'",
+        "'1 day'",
+        "'x'",
+        "AND",
+        "OR",
+        "NOT",
+        "(",
+        ")",
+        ",",
+        "event_data",
+        "->>",
+        "->",
+        "#>>",
+        "'{a,1}'",
+        "'user_id'",
+        "::",
+        "numeric",
+        "text",
+        "date",
+        "interval",
+        "BETWEEN",
+        "'2024-01-01'",
+        "IN",
+        "LIKE",
+        "ILIKE",
+        "ORDER BY",
+        "DESC",
+        "LIMIT",
+        "OFFSET",
+        "1",
+        "GROUP BY",
+        "count",
+        "(*)",
+        "extract(",
+        "epoch",
+        "date_trunc(",
+        "'day'",
+        "WITH",
+        "AS",
+        "t",
+        "UNION",
+        "ALL",
+        "CASE",
+        "WHEN",
+        "THEN",
+        "ELSE",
+        "END",
+        "IS",
+        "NULL",
+        "cost_usd",
+        "max(",
+        "now",
+        "substring(",
+        "FOR",
+        "position(",
+        "left(",
+        "SECOND(",
+        "TO",
+        "MONTH",
+        "HOUR",
+        "''",
+        "'it''s'",
+        "$1",
+        "\"q\"",
+        "é",
+        ";",
+        "--",
+        "/*",
+        "E'\\x'",
+        "FILTER",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn any_pieces_are_translated_or_refused(
+            pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..24),
+            begin: bool,
+        ) {
+            let start = if begin { "SELECT * FROM audit_logs WHERE " } else { "" };
+            let sql = format!("{start}{}", pieces.join(" "));
+            let now = Timestamp::from_micros(1_795_219_200_000_000);
+            if let Ok(translated) = translate_here(&sql, now) {
+                prop_assert!(parse(&translated).is_ok(), "{} became {}", sql, translated);
+            }
+        }
+
+        #[test]
+        fn any_text_is_translated_or_refused(sql in "\\PC{0,60}") {
+            let _either = translate_here(&sql, Timestamp::default());
+        }
+
+        #[test]
+        fn strings_stay_what_they_were(text in "[ -~é退]{0,20}") {
+            let quoted = text.replace('\'', "''");
+            let sql = format!("SELECT '{quoted}' FROM audit_logs");
+            prop_assert_eq!(translate_here(&sql, Timestamp::default()).unwrap(), sql);
+        }
+    }
+}

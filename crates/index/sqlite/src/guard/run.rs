@@ -125,3 +125,41 @@ fn bad_query(text: &str) -> Failure {
     ))
     .into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What SQLite itself refuses on a connection for free queries, were the guard to let it by.
+    #[test]
+    fn the_connection_alone_refuses_everything_but_reads_of_the_tables() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("index.db");
+        crate::SqliteWriter::open(&path).unwrap();
+        let mut connection = Connection::open(&path).unwrap();
+        setup(&mut connection).unwrap();
+        for sql in [
+            "SELECT * FROM sqlite_master",
+            "SELECT * FROM rollups",
+            "SELECT * FROM index_state",
+            "SELECT * FROM audit_search",
+            "SELECT * FROM pragma_table_info('audit_logs')",
+            "SELECT * FROM json_each('[1]')",
+            "SELECT load_extension('x')",
+            "SELECT zeroblob(10)",
+            "SELECT randomblob(10)",
+            "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT * FROM t",
+            "PRAGMA table_info(audit_logs)",
+            "ATTACH 'x' AS y",
+            "DELETE FROM index_state",
+            "CREATE TABLE t (a)",
+            "CREATE TEMP TABLE t (a)",
+            "BEGIN",
+        ] {
+            assert!(connection.prepare(sql).is_err(), "{sql} was taken");
+        }
+        for sql in ["SELECT * FROM audit_logs", "SELECT * FROM sessions", "SELECT 1 LIKE 2"] {
+            connection.prepare(sql).unwrap();
+        }
+    }
+}
