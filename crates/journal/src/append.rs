@@ -1,6 +1,6 @@
 //! What is appended, and what comes of it.
 
-use crate::committer::check_size;
+use crate::error::check_size;
 use crate::format::{APPEND_BYTES_MAX, FrameKind, KEYS_BYTES_MAX, LEAF_BYTES_MAX, frame_bytes};
 use crate::{Error, Position};
 use std::fmt;

@@ -124,3 +124,8 @@ fn is_resource(source: &io::Error) -> bool {
     const EMFILE: i32 = 24;
     matches!(source.raw_os_error(), Some(ENOMEM | ENFILE | EMFILE))
 }
+
+/// Refuses what is over a limit.
+pub(crate) fn check_size(bytes: u64, bytes_max: u64) -> Result<(), Error> {
+    if bytes > bytes_max { Err(Error::TooLarge { bytes, bytes_max }) } else { Ok(()) }
+}

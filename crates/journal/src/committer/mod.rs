@@ -6,6 +6,7 @@ use crate::ahead::{Ahead, Prepared};
 use crate::append::{Append, Committed};
 use crate::clock::RecordClock;
 use crate::disk::{DiskFile, write_full, write_zeros};
+use crate::error::check_size;
 use crate::format::{
     APPEND_BYTES_MAX, FLAG_FIRST_OF_BATCH, FLAG_SYNCED, FrameFields, FrameKind, LEAF_BYTES_MAX,
     SEGMENT_HEADER_BYTES, SegmentEnd, Watermark, encode_frame, frame_bytes,
@@ -334,9 +335,4 @@ pub(crate) fn note_clock_jump(shared: &Shared, jump: ClockJump) {
     shared.counters.clock_jumps.fetch_add(1, Ordering::Relaxed);
     *lock(&shared.last_clock_jump) = Some(jump);
     shared.progress.send_modify(|progress: &mut Progress| progress.clock_jumps += 1);
-}
-
-/// Refuses what is over a limit.
-pub(crate) fn check_size(bytes: u64, bytes_max: u64) -> Result<(), Error> {
-    if bytes > bytes_max { Err(Error::TooLarge { bytes, bytes_max }) } else { Ok(()) }
 }
