@@ -1,13 +1,12 @@
 //! The key store as callers see it.
 
-use crate::store::{Lookup, Store};
+use crate::shared::Shared;
+use crate::store::Store;
 use crate::writer::{self, Command, Create};
 use crate::{Error, KeyClass, KeyId, KeyProvider, Result, SubjectKey};
-use aws_lc_rs::hmac;
-use quick_cache::sync::Cache;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -43,17 +42,6 @@ pub struct KeyRing {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the callers and the store's thread share.
-pub(crate) struct Shared {
-    pub provider: Arc<dyn KeyProvider>,
-    pub created: AtomicU64,
-    pub transactions: AtomicU64,
-    names: hmac::Key,
-    by_name: Cache<Lookup, Arc<SubjectKey>>,
-    by_id: Cache<KeyId, Arc<SubjectKey>>,
-    reader: Mutex<Store>,
-}
-
 impl KeyRing {
     /// Opens the store for reading and creating keys; makes it where there is none.
     ///
@@ -62,7 +50,7 @@ impl KeyRing {
     /// the file system says.
     pub fn open(path: &Path, provider: Arc<dyn KeyProvider>, options: Options) -> Result<Self> {
         let store = Store::open(path, provider.check()?)?;
-        let shared = Arc::new(Shared::new(path, provider, options)?);
+        let shared = Arc::new(Shared::new(path, provider, options.cache_keys_max)?);
         let (commands, mut receiver) = mpsc::channel(QUEUE_KEYS_MAX);
         let theirs = shared.clone();
         let thread = std::thread::Builder::new()
@@ -77,7 +65,7 @@ impl KeyRing {
     /// # Errors
     /// As [`open`](Self::open), and where there is no store.
     pub fn open_read_only(path: &Path, provider: Arc<dyn KeyProvider>) -> Result<Self> {
-        let shared = Arc::new(Shared::new(path, provider, Options::default())?);
+        let shared = Arc::new(Shared::new(path, provider, Options::default().cache_keys_max)?);
         Ok(Self { shared, commands: None, thread: None })
     }
 
@@ -165,55 +153,5 @@ impl Drop for KeyRing {
 impl std::fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("KeyRing").field("stats", &self.stats()).finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    fn new(path: &Path, provider: Arc<dyn KeyProvider>, options: Options) -> Result<Self> {
-        let reader = Store::open_read_only(path, provider.check()?)?;
-        let names = hmac::Key::new(hmac::HMAC_SHA256, provider.name_key()?.as_ref());
-        Ok(Self {
-            provider,
-            created: AtomicU64::new(0),
-            transactions: AtomicU64::new(0),
-            names,
-            by_name: Cache::new(options.cache_keys_max),
-            by_id: Cache::new(options.cache_keys_max),
-            reader: Mutex::new(reader),
-        })
-    }
-
-    fn lookup(&self, class: KeyClass, name: &str) -> Lookup {
-        let mut context = hmac::Context::with_key(&self.names);
-        context.update(&[class.number(), 0]);
-        context.update(name.as_bytes());
-        let mut lookup = [0; 32];
-        lookup.copy_from_slice(context.sign().as_ref());
-        lookup
-    }
-
-    pub(crate) fn lock_reader(&self) -> MutexGuard<'_, Store> {
-        // Reading leaves nothing half done, so a panic elsewhere is no reason to stop.
-        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn unwrap(&self, id: KeyId, wrapped: &[u8]) -> Result<Arc<SubjectKey>> {
-        let secret = self.provider.unwrap(id.as_bytes(), wrapped).map_err(|error| match error {
-            Error::Tampered => Error::DamagedKey { id },
-            other => other,
-        })?;
-        Ok(Arc::new(SubjectKey::new(id, secret)))
-    }
-
-    pub(crate) fn remember(&self, lookup: Option<Lookup>, key: &Arc<SubjectKey>) {
-        if let Some(lookup) = lookup {
-            self.by_name.insert(lookup, key.clone());
-        }
-        self.by_id.insert(key.id(), key.clone());
-    }
-
-    pub(crate) fn forget(&self, lookup: &Lookup, id: KeyId) {
-        self.by_name.remove(lookup);
-        self.by_id.remove(&id);
     }
 }

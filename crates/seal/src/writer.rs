@@ -1,6 +1,6 @@
 //! The store's own thread: gathers what waits, commits once, answers all.
 
-use crate::ring::Shared;
+use crate::shared::Shared;
 use crate::store::{Lookup, Store};
 use crate::{Error, KeyClass, KeyId, Result, SubjectKey, kdf};
 use std::sync::{Arc, atomic::Ordering};
