@@ -1,6 +1,6 @@
 //! The OpenAPI document, and a page to browse it: plain HTML, no script, nothing from elsewhere.
 
-use crate::openapi::openapi_json;
+use axum::Extension;
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderValue, header};
 use serde_json::Value;
@@ -17,13 +17,18 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 );
 
+/// Writes the document. The router hands it in: the document is made from all handlers, these
+/// included.
+#[derive(Clone, Copy)]
+pub(crate) struct Source(pub fn() -> String);
+
 /// This document.
 #[utoipa::path(
     get, path = "/api/openapi.json", tag = "docs",
     responses((status = 200, description = "OpenAPI 3.1.", body = Object))
 )]
-pub(crate) async fn document() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], openapi_json()).into_response()
+pub(crate) async fn document(Extension(source): Extension<Source>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], (source.0)()).into_response()
 }
 
 /// This document, to browse.
@@ -31,8 +36,8 @@ pub(crate) async fn document() -> Response {
     get, path = "/api/docs", tag = "docs",
     responses((status = 200, description = "A page.", body = String, content_type = "text/html"))
 )]
-pub(crate) async fn page() -> Response {
-    let document = serde_json::from_str(&openapi_json()).unwrap_or_default();
+pub(crate) async fn page(Extension(source): Extension<Source>) -> Response {
+    let document = serde_json::from_str(&(source.0)()).unwrap_or_default();
     ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(render(&document))).into_response()
 }
 

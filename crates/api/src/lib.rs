@@ -11,6 +11,7 @@ mod ledger_files;
 mod openapi;
 mod params;
 mod problem;
+mod router;
 mod routes;
 mod schemas;
 mod serve;

@@ -11,14 +11,9 @@ mod sessions;
 mod sql;
 
 use crate::docs;
-use crate::gate::{self, Access, Gate};
-use crate::problem::Problem;
-use crate::state::{Api, Shared};
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use crate::gate::Access;
+use crate::state::Shared;
 use axum::routing::{MethodRouter, get, post};
-use http::StatusCode;
 use std::sync::Arc;
 
 pub(crate) use auth::__path_login;
@@ -31,9 +26,6 @@ pub(crate) use metrics::__path_metrics;
 pub(crate) use sessions::{__path_session, __path_sessions};
 pub(crate) use sql::__path_sql;
 
-/// Bytes of a request's body at most.
-const BODY_BYTES_MAX: usize = 256 * 1024;
-
 /// A route: everything about it that is not its handler's own business.
 pub(crate) struct Route {
     pub method: &'static str,
@@ -41,7 +33,7 @@ pub(crate) struct Route {
     pub access: Access,
     /// What accesses record; also where it is refused.
     pub action: &'static str,
-    handler: fn() -> MethodRouter<Arc<Shared>>,
+    pub handler: fn() -> MethodRouter<Arc<Shared>>,
 }
 
 macro_rules! table {
@@ -80,34 +72,4 @@ table! {
     "GET" "/healthz" Public "health" => get(health::healthz);
     "GET" "/readyz" Public "health" => get(health::readyz);
     "GET" "/metrics" Public "health" => get(health::figures);
-}
-
-impl Api {
-    /// The routes as the network sees them.
-    pub fn router(&self) -> Router {
-        self.routes(|route| route.access != Access::Operator)
-    }
-
-    /// The routes as the control socket has them.
-    pub fn socket_router(&self) -> Router {
-        self.routes(|_| true)
-    }
-
-    fn routes(&self, serves: impl Fn(&Route) -> bool) -> Router {
-        let mut router = Router::new();
-        for route in TABLE.iter().filter(|route| serves(route)) {
-            let gate =
-                Gate { shared: self.shared.clone(), access: route.access, action: route.action };
-            let handler = (route.handler)().layer(from_fn_with_state(gate, gate::pass));
-            router = router.route(route.path, handler);
-        }
-        router
-            .fallback(async || Problem::not_found("there is no such route; see /api/docs"))
-            .method_not_allowed_fallback(async || {
-                let detail = "the route has another method; see /api/docs";
-                Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
-            })
-            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-            .with_state(self.shared.clone())
-    }
 }
