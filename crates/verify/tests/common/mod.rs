@@ -348,21 +348,23 @@ struct Written {
     end: Position,
 }
 
+const FIRST_HEADER: SegmentHeader = SegmentHeader {
+    epoch: 1,
+    segment: 0,
+    first_seq: 0,
+    prev_end: 0,
+    prev_crc: 0,
+    created_micros: FIRST_TS_MICROS,
+    last_ts_micros: 0,
+};
+
 fn write_segments(journal: &Path, script: &Script, segment_bytes: u64) -> Written {
     let mut written = Written {
         starts: Vec::new(),
         leaves: Vec::new(),
         end: Position { epoch: 1, segment: 0, offset: 0 },
     };
-    let mut header = SegmentHeader {
-        epoch: 1,
-        segment: 0,
-        first_seq: 0,
-        prev_end: 0,
-        prev_crc: 0,
-        created_micros: FIRST_TS_MICROS,
-        last_ts_micros: 0,
-    };
+    let mut header = FIRST_HEADER;
     let mut file = header.encode();
     let mut starts = Vec::new();
     let mut totals = SegmentEnd::default();
@@ -377,9 +379,7 @@ fn write_segments(journal: &Path, script: &Script, segment_bytes: u64) -> Writte
             let at = Position { epoch: 1, segment: header.segment, offset: file.len() as u64 };
             starts.push(at.offset);
             totals.next_first_seq = next_seq;
-            let fields =
-                FrameFields { kind: FrameKind::SegmentEnd, flags: 0, seq: next_seq, ts_micros: 0 };
-            let crc = encode_frame(&mut file, at, fields, &[], &totals.encode());
+            let crc = put_end(&mut file, at, &totals);
             save(journal, header.segment, &mut file, &mut starts, &mut written);
             header = SegmentHeader {
                 segment: header.segment + 1,
@@ -426,6 +426,13 @@ fn write_segments(journal: &Path, script: &Script, segment_bytes: u64) -> Writte
     written.end = Position { epoch: 1, segment: header.segment, offset: file.len() as u64 };
     save(journal, header.segment, &mut file, &mut starts, &mut written);
     written
+}
+
+/// Closes a segment; gives the frame's check sum, which the next segment repeats.
+fn put_end(file: &mut Vec<u8>, at: Position, totals: &SegmentEnd) -> u32 {
+    let seq = totals.next_first_seq;
+    let fields = FrameFields { kind: FrameKind::SegmentEnd, flags: 0, seq, ts_micros: 0 };
+    encode_frame(file, at, fields, &[], &totals.encode())
 }
 
 fn save(
