@@ -4,9 +4,9 @@ use crate::body::{AnswerBody, Piece, Sink};
 use crate::call::{Answered, Call, millis};
 use crate::headers;
 use crate::hold::{Hold, WHOLE_BYTES_MAX};
-use crate::pipeline::{self, Caller, with_ids};
 use crate::received::{End, Ending, Received};
 use crate::refusal::{Code, Refusal};
+use crate::release::{self, Caller, with_ids};
 use crate::settings::Provider;
 use bytes::{Bytes, BytesMut};
 use event::{Component, Event, RequestCompleted, Timestamp, UsageOrigin};
@@ -57,7 +57,7 @@ impl Reply<'_> {
             Ok(received) => received,
             Err(error) => {
                 let refusal = Refusal::unrecorded(&error, true);
-                return pipeline::answer_refusal(&self.call, &refusal, to);
+                return release::answer_refusal(&self.call, &refusal, to);
             }
         };
         self.prepare(&mut head, answered.request_id.as_deref());
@@ -270,7 +270,7 @@ impl Reply<'_> {
             Event::new(Component::Gateway, Timestamp::now(), self.completed(end)),
         ];
         let error = writer.commit(&events, bodies).await.err()?;
-        pipeline::unrecorded_outcome(&self.call, &error)
+        release::unrecorded_outcome(&self.call, &error)
     }
 
     fn completed(&self, end: End<'_>) -> RequestCompleted {
@@ -329,21 +329,21 @@ impl Reply<'_> {
     ) {
         let interrupted = ending == Ending::UpstreamInterrupted;
         match (out, refusal) {
-            (Out::Kept(to, _), Some(refusal)) => pipeline::answer_refusal(&self.call, &refusal, to),
+            (Out::Kept(to, _), Some(refusal)) => release::answer_refusal(&self.call, &refusal, to),
             (Out::Kept(to, _), None) if interrupted => {
                 let mut refusal = Refusal::new(
                     Code::UpstreamError,
                     format!("The provider {} broke off its answer.", self.provider.name),
                 );
                 refusal.provider_called = true;
-                pipeline::answer_refusal(&self.call, &refusal, to);
+                release::answer_refusal(&self.call, &refusal, to);
             }
             (Out::Kept(to, head), None) => {
                 let (body, delivery) = AnswerBody::tracked(join(last));
                 let response = with_ids(Response::from_parts(head, body), &self.call.ids);
                 if ending == Ending::Complete {
                     let _gone = to.send(response);
-                    pipeline::watch_delivery(delivery, writer).await;
+                    release::watch_delivery(delivery, writer).await;
                 }
             }
             (Out::Flowing(sink), refusal) => {
@@ -359,7 +359,7 @@ impl Reply<'_> {
                 }
                 let delivery = sink.finish();
                 if ending == Ending::Complete {
-                    pipeline::watch_delivery(delivery, writer).await;
+                    release::watch_delivery(delivery, writer).await;
                 }
             }
         }

@@ -2,8 +2,8 @@
 
 use crate::admit::{Caller, Ids};
 use crate::refusal::Refusal;
-use crate::server::Shared;
 use crate::settings::Authentication;
+use crate::shared::Shared;
 use event::{
     Component, DeliveryFailed, Event, RequestFailed, RequestReceived, RequestRejected,
     RoutingFailed, RoutingStart, RoutingSuccess, Timestamp,

@@ -1,7 +1,7 @@
 //! Liveness and readiness, without a key and without a record.
 
 use crate::body::AnswerBody;
-use crate::server::{Readiness, Shared};
+use crate::shared::{Readiness, Shared};
 use bytes::Bytes;
 use http::{Response, StatusCode};
 

@@ -11,9 +11,12 @@ mod merge;
 mod pipeline;
 mod received;
 mod refusal;
+mod release;
 mod server;
 mod settings;
+mod shared;
 mod upstream;
 
-pub use server::{Gateway, GatewayError, Readiness};
+pub use server::{Gateway, GatewayError};
 pub use settings::{Authentication, OnRecordFailure, Provider, ProviderKind, Settings, Timeouts};
+pub use shared::Readiness;

@@ -1,11 +1,9 @@
 //! Refusals before authentication, beyond a rate from one address, merged into one counted
 //! record a second: a flood of bad keys must not fill the journal.
 
-use crate::call::Call;
-use crate::refusal::Refusal;
-use crate::server::Shared;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +12,12 @@ const SINGLE_PER_SECOND_MAX: u32 = 10;
 /// Addresses watched at once; beyond that all share one window.
 const ADDRESSES_MAX: usize = 4_096;
 const WINDOW: Duration = Duration::from_secs(1);
+
+/// A refused call that can be recorded for itself and for others like it.
+pub(crate) trait Merged: Send {
+    /// Records it, as standing for `count` refusals.
+    fn record(self: Box<Self>, count: u64) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
 
 /// Windows by address.
 #[derive(Default)]
@@ -26,15 +30,15 @@ struct Window {
     single: u32,
     merged: u64,
     /// The first refused call beyond the rate: the record that stands for all.
-    first: Option<(Call, Refusal)>,
+    first: Option<Box<dyn Merged>>,
 }
 
 impl Refusals {
-    /// Whether this refusal gets a record of its own; else it is counted.
-    pub(crate) fn record_alone(&self, call: Call, refusal: &Refusal) -> Option<Call> {
+    /// Takes a refused call; hands it back where it gets a record of its own.
+    pub(crate) fn take<M: Merged + 'static>(&self, address: IpAddr, refused: M) -> Option<M> {
         let mut windows = self.lock();
         let full = windows.len() >= ADDRESSES_MAX;
-        let address = Some(call.address).filter(|a| !full || windows.contains_key(&Some(*a)));
+        let address = Some(address).filter(|a| !full || windows.contains_key(&Some(*a)));
         let window = windows.entry(address).or_insert_with(|| Window {
             since: Instant::now(),
             single: 0,
@@ -43,19 +47,19 @@ impl Refusals {
         });
         if window.single < SINGLE_PER_SECOND_MAX {
             window.single += 1;
-            return Some(call);
+            return Some(refused);
         }
         window.merged += 1;
-        window.first.get_or_insert_with(|| (call, refusal.clone()));
+        window.first.get_or_insert_with(|| Box::new(refused));
         None
     }
 
-    fn take_ended(&self) -> Vec<(Call, Refusal, u64)> {
+    fn take_ended(&self) -> Vec<(Box<dyn Merged>, u64)> {
         let mut ended = Vec::new();
         self.lock().retain(|_, window| {
             let over = window.since.elapsed() >= WINDOW;
-            if over && let Some((call, refusal)) = window.first.take() {
-                ended.push((call, refusal, window.merged));
+            if over && let Some(first) = window.first.take() {
+                ended.push((first, window.merged));
             }
             !over
         });
@@ -68,14 +72,12 @@ impl Refusals {
 }
 
 /// Records what was merged, each second.
-pub(crate) async fn flush_each_second(shared: Arc<Shared>) {
+pub(crate) async fn flush_each_second(refusals: Arc<Refusals>) {
     let mut ticks = tokio::time::interval(WINDOW);
     loop {
         ticks.tick().await;
-        for (call, refusal, count) in shared.refusals.take_ended() {
-            if let Err(error) = call.record_rejection(&refusal, &[], Some(count)).await {
-                tracing::error!(%error, count, "merged refusals were not recorded");
-            }
+        for (first, count) in refusals.take_ended() {
+            first.record(count).await;
         }
     }
 }

@@ -3,27 +3,26 @@
 use crate::admit;
 use crate::answer::{self, Reply};
 use crate::body::AnswerBody;
-use crate::call::{Call, Failure, Intent, record_undelivered};
-use crate::headers;
+use crate::call::{Call, Failure, Intent};
+use crate::merge::Merged;
 use crate::refusal::{Code, Refusal};
-use crate::server::Shared;
-use crate::settings::{Authentication, OnRecordFailure, Provider};
+use crate::release::{Caller, answer_refusal, unrecorded_outcome, with_ids};
+use crate::settings::{OnRecordFailure, Provider};
+use crate::shared::Shared;
 use crate::upstream::{self, Outgoing, UpstreamError};
 use bytes::{Bytes, BytesMut};
 use event::Timestamp;
-use http::{HeaderValue, Request, Response, StatusCode, header, request};
+use http::{Request, Response, StatusCode, header, request};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use recorder::DecisionWriter;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::oneshot;
 use wire::RequestFacts;
-
-/// Where the answer's head and body go; closed when the caller is gone.
-pub(crate) type Caller = oneshot::Sender<Response<AnswerBody>>;
 
 /// Answers one request. The work goes on without the caller, so that it is always recorded.
 pub(crate) async fn handle(
@@ -283,15 +282,6 @@ async fn fail(
     answer_refusal(call, &refusal, to);
 }
 
-/// What becomes of a call whose outcome cannot be recorded; none where it goes on.
-pub(crate) fn unrecorded_outcome(call: &Call, error: &recorder::RecordError) -> Option<Refusal> {
-    if call.shared.settings.on_record_failure == OnRecordFailure::Forward {
-        call.shared.recorder.note_gap();
-        return None;
-    }
-    Some(Refusal::unrecorded(error, true))
-}
-
 /// Refuses and records it.
 async fn refuse(call: &Call, refusal: Refusal, received: &[u8], to: Caller) {
     let refusal = match call.record_rejection(&refusal, received, None).await {
@@ -307,14 +297,10 @@ async fn refuse(call: &Call, refusal: Refusal, received: &[u8], to: Caller) {
 
 /// Refusals before authentication beyond a rate are merged into one record.
 async fn refuse_unauthenticated(call: Call, refusal: Refusal, to: Caller) {
-    debug_assert!(
-        call.shared.settings.authentication == Authentication::ApiKey
-            || call.caller.api_key_id.is_none()
-    );
-    let shared = call.shared.clone();
+    let refusals = call.shared.refusals.clone();
     let (ids, style) = (call.ids.clone(), call.route.error_style);
-    match shared.refusals.record_alone(call, &refusal) {
-        Some(call) => refuse(&call, refusal, &[], to).await,
+    match refusals.take(call.address, Refused { call, refusal: refusal.clone() }) {
+        Some(refused) => refuse(&refused.call, refusal, &[], to).await,
         None => {
             let response = refusal.response(style, &ids.request_id);
             let _gone = to.send(with_ids(response, &ids));
@@ -322,40 +308,19 @@ async fn refuse_unauthenticated(call: Call, refusal: Refusal, to: Caller) {
     }
 }
 
-pub(crate) fn answer_refusal(call: &Call, refusal: &Refusal, to: Caller) {
-    let response = refusal.response(call.route.error_style, &call.ids.request_id);
-    metrics::counter!("audit_layer_refusals_total", "code" => refusal.code.as_str()).increment(1);
-    // Whoever left gets no answer; the record says what it would have been.
-    let _gone = to.send(with_ids(response, &call.ids));
+/// A call refused before authentication.
+struct Refused {
+    call: Call,
+    refusal: Refusal,
 }
 
-/// Every answer carries our ids.
-pub(crate) fn with_ids(
-    mut response: Response<AnswerBody>,
-    ids: &admit::Ids,
-) -> Response<AnswerBody> {
-    let into = response.headers_mut();
-    let mut buffer = uuid::Uuid::encode_buffer();
-    for (name, id) in [("x-trace-id", ids.trace_id), ("x-audit-id", ids.decision_id)] {
-        let text = id.as_hyphenated().encode_lower(&mut buffer);
-        if let Ok(value) = HeaderValue::from_str(text) {
-            into.insert(name, value);
-        }
-    }
-    if let Some(value) = headers::value(&ids.request_id) {
-        into.insert("x-request-id", value);
-    }
-    response
-}
-
-/// Waits in the background for word of the delivery, and records a failure.
-pub(crate) async fn watch_delivery(
-    delivery: crate::body::Delivery,
-    writer: Option<DecisionWriter>,
-) {
-    if let Some(bytes) = delivery.failed_after().await
-        && let Some(writer) = writer
-    {
-        record_undelivered(writer, bytes).await;
+impl Merged for Refused {
+    fn record(self: Box<Self>, count: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            let recorded = self.call.record_rejection(&self.refusal, &[], Some(count)).await;
+            if let Err(error) = recorded {
+                tracing::error!(%error, count, "merged refusals were not recorded");
+            }
+        })
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::body::AnswerBody;
 use crate::health;
-use crate::merge::Refusals;
 use crate::pipeline;
 use crate::settings::Settings;
+use crate::shared::{Readiness, Shared};
 use crate::upstream::Upstream;
 use control::Control;
 use http::{Request, Response};
@@ -26,48 +26,8 @@ use wire::Prices;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Streams on one HTTP/2 connection at once.
 const H2_STREAMS_MAX: u32 = 256;
-/// Characters read beyond a preview's end, so that redaction sees what the end would cut.
-const PREVIEW_CHARS_BEYOND: usize = 64;
 /// How long accepting pauses when the process has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// What all requests share.
-pub(crate) struct Shared {
-    pub settings: Settings,
-    pub recorder: Recorder,
-    pub keys: Arc<Control>,
-    pub upstream: Upstream,
-    pub prices: Prices,
-    pub redactor: policy::Redactor,
-    pub refusals: Refusals,
-    pub ready: watch::Receiver<Readiness>,
-}
-
-impl Shared {
-    /// A preview as it may be stored: redacted first, then cut, so that a number or a secret
-    /// that the cut would halve is still recognised.
-    pub(crate) fn redact(&self, text: &str) -> String {
-        let mut text = self.redactor.redact(text).into_owned();
-        if let Some((end, _)) = text.char_indices().nth(self.settings.preview_chars) {
-            text.truncate(end);
-        }
-        text
-    }
-
-    /// Characters that are read for a preview.
-    pub(crate) const fn preview_chars_read(&self) -> usize {
-        self.settings.preview_chars + PREVIEW_CHARS_BEYOND
-    }
-}
-
-/// Whether calls can be taken, and why not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readiness {
-    /// Calls can be taken.
-    Ready,
-    /// Calls cannot be taken, for this reason.
-    NotReady(String),
-}
 
 /// A gateway that is configured and not yet listening.
 pub struct Gateway {
@@ -102,7 +62,7 @@ impl Gateway {
             upstream,
             prices: Prices::bundled()?,
             redactor: policy::Redactor::new(),
-            refusals: Refusals::default(),
+            refusals: Arc::default(),
             settings,
             recorder,
             keys,
@@ -122,7 +82,7 @@ impl Gateway {
     ) -> Result<(), GatewayError> {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(self.shared.settings.connections_max));
-        let merging = tokio::spawn(crate::merge::flush_each_second(self.shared.clone()));
+        let merging = tokio::spawn(crate::merge::flush_each_second(self.shared.refusals.clone()));
         loop {
             let accepted = tokio::select! {
                 accepted = accept(&listener, &places) => accepted,

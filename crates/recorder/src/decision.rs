@@ -1,17 +1,16 @@
 //! The records of one decision, written one after the other.
 
 use crate::body::{BodyWriter, ClosedBody};
+use crate::core::Core;
 use crate::encode::{RecordDraft, encode};
 use crate::error::RecordError;
+use crate::open_calls::is_terminal;
 use crate::persons::Persons;
-use crate::recorder::Recorder;
 use event::{Event, EventType, Origin};
-use journal::{Committed, Position, Progress};
+use journal::{Committed, Position};
 use record::Role;
 use seal::RecordKey;
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use tokio::sync::watch;
+use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 /// Ids of a decision.
@@ -27,7 +26,7 @@ pub struct DecisionIds {
 
 /// Writes the records of one decision, in order.
 pub struct DecisionWriter {
-    recorder: Recorder,
+    core: Arc<Core>,
     ids: DecisionIds,
     origin: Origin,
     persons: Option<Persons>,
@@ -45,14 +44,14 @@ impl std::fmt::Debug for DecisionWriter {
 
 impl DecisionWriter {
     pub(crate) const fn new(
-        recorder: Recorder,
+        core: Arc<Core>,
         ids: DecisionIds,
         origin: Origin,
         persons: Option<Persons>,
         number: u32,
     ) -> Self {
         let content_key = OnceLock::new();
-        Self { recorder, ids, origin, persons, number, content_key, open_since: None }
+        Self { core, ids, origin, persons, number, content_key, open_since: None }
     }
 
     /// The decision's ids.
@@ -67,8 +66,8 @@ impl DecisionWriter {
     pub fn body(&self, role: Role, attempt: u8) -> Result<BodyWriter, RecordError> {
         let persons = self.persons.as_ref().ok_or(seal::Error::NoKeys)?;
         Ok(BodyWriter::new(
-            self.recorder.journal().clone(),
-            self.recorder.tenant(),
+            self.core.journal.clone(),
+            self.core.tenant.clone(),
             persons.content(),
             self.content_key(persons).clone(),
             record::record_id(self.ids.decision_id, self.number),
@@ -95,7 +94,7 @@ impl DecisionWriter {
     ) -> Result<Committed, RecordError> {
         let closed = close_all(bodies).await?;
         let append = encode(
-            self.recorder.writer(),
+            &self.core.writer,
             &RecordDraft {
                 record_id: record::record_id(self.ids.decision_id, self.number),
                 decision_id: self.ids.decision_id,
@@ -105,22 +104,22 @@ impl DecisionWriter {
                 events,
                 persons: self.persons.as_ref(),
                 content_key: self.persons.as_ref().map(|persons| self.content_key(persons)),
-                staff: self.recorder.staff(),
+                staff: &self.core.staff,
                 bodies: closed,
             },
         )?;
         let opens = events.iter().any(|event| event.event_type() == EventType::RequestReceived);
         let ends = events.iter().any(|event| is_terminal(event.event_type()));
         if opens && !ends && self.open_since.is_none() {
-            self.open_since = Some(self.recorder.open_calls().enter(self.ids.decision_id));
+            self.open_since = Some(self.core.open_calls.enter(self.ids.decision_id));
         }
-        let committed = self.recorder.journal().append(append).await;
+        let committed = self.core.journal.append(append).await;
         let done = committed.is_ok() && ends;
         let never_began = committed.is_err() && opens;
         if (done || never_began)
             && let Some(since) = self.open_since.take()
         {
-            self.recorder.open_calls().leave(since, self.ids.decision_id);
+            self.core.open_calls.leave(since, self.ids.decision_id);
         }
         let committed = committed?;
         self.number += 1;
@@ -135,60 +134,4 @@ async fn close_all(bodies: Vec<BodyWriter>) -> Result<Vec<ClosedBody>, RecordErr
         closed.push(body.close().await?);
     }
     Ok(closed)
-}
-
-/// Whether an event of this type ends its decision.
-pub const fn is_terminal(event_type: EventType) -> bool {
-    matches!(
-        event_type,
-        EventType::RequestCompleted
-            | EventType::RequestFailed
-            | EventType::RequestBlocked
-            | EventType::ResponseBlocked
-            | EventType::RequestRejected
-    )
-}
-
-/// The calls whose intent is recorded and whose outcome is not, by a lower bound of their place.
-/// The lowest bound is kept beside the journal, so that a start after a crash reads from there.
-#[derive(Debug)]
-pub(crate) struct OpenCalls {
-    calls: Mutex<BTreeSet<(Position, Uuid)>>,
-    progress: watch::Receiver<Progress>,
-}
-
-impl OpenCalls {
-    pub(crate) fn new(progress: watch::Receiver<Progress>) -> Arc<Self> {
-        Arc::new(Self { calls: Mutex::default(), progress })
-    }
-
-    fn end(&self) -> Position {
-        self.progress.borrow().end
-    }
-
-    fn enter(&self, decision_id: Uuid) -> Position {
-        let mut calls = self.lock();
-        // Read under the lock: `lowest` must never pass a call that is about to be written.
-        let since = self.end();
-        calls.insert((since, decision_id));
-        since
-    }
-
-    fn leave(&self, since: Position, decision_id: Uuid) {
-        self.lock().remove(&(since, decision_id));
-    }
-
-    /// No open call stands before this place.
-    pub(crate) fn lowest(&self) -> Position {
-        let calls = self.lock();
-        calls.first().map_or_else(|| self.end(), |(position, _)| *position)
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.lock().len()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<(Position, Uuid)>> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

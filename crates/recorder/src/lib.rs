@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod body;
+mod core;
 mod decision;
 mod encode;
 mod error;
@@ -8,6 +9,7 @@ mod files;
 mod gap;
 mod indexer;
 mod open;
+mod open_calls;
 mod persons;
 mod project;
 mod proof;

@@ -1,9 +1,11 @@
 //! The recorder: opens a data directory and is the only way to write into it.
 
-use crate::decision::{DecisionIds, DecisionWriter, OpenCalls};
+use crate::core::Core;
+use crate::decision::{DecisionIds, DecisionWriter};
 use crate::encode::Writer;
 use crate::error::RecordError;
 use crate::gap::Gap;
+use crate::open_calls::OpenCalls;
 use crate::persons::{PersonNames, Persons};
 use event::{Component, Event, EventData, Origin, Timestamp};
 use journal::{Committed, Journal};
@@ -15,18 +17,7 @@ use uuid::Uuid;
 /// Writes records. Cheap to clone; every clone writes to the same journal.
 #[derive(Clone)]
 pub struct Recorder {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    journal: Arc<Journal>,
-    journal_dir: PathBuf,
-    keys: Arc<KeyRing>,
-    staff: Arc<SubjectKey>,
-    writer: Writer,
-    tenant: Arc<str>,
-    open_calls: Arc<OpenCalls>,
-    gap: Gap,
+    inner: Arc<Core>,
 }
 
 impl std::fmt::Debug for Recorder {
@@ -52,7 +43,7 @@ impl Recorder {
         let open_calls = OpenCalls::new(journal.committed());
         let journal = Arc::new(journal);
         let gap = Gap::new(journal.clone());
-        let inner = Inner { journal, journal_dir, keys, staff, writer, tenant, open_calls, gap };
+        let inner = Core { journal, journal_dir, keys, staff, writer, tenant, open_calls, gap };
         Self { inner: Arc::new(inner) }
     }
 
@@ -83,7 +74,7 @@ impl Recorder {
 
     /// Begins a decision that the gateway observes.
     pub fn decision(&self, ids: DecisionIds, persons: Persons) -> DecisionWriter {
-        DecisionWriter::new(self.clone(), ids, Origin::Observed, Some(persons), 0)
+        DecisionWriter::new(self.inner.clone(), ids, Origin::Observed, Some(persons), 0)
     }
 
     /// Goes on with a decision of which `number` records exist already.
@@ -93,7 +84,7 @@ impl Recorder {
         persons: Option<Persons>,
         number: u32,
     ) -> DecisionWriter {
-        DecisionWriter::new(self.clone(), ids, Origin::Observed, persons, number)
+        DecisionWriter::new(self.inner.clone(), ids, Origin::Observed, persons, number)
     }
 
     /// Records one event of the product's own administration.
@@ -105,7 +96,7 @@ impl Recorder {
         let ids =
             DecisionIds { decision_id, trace_id: decision_id, request_id: decision_id.to_string() };
         let event = Event::new(Component::Api, Timestamp::now(), data);
-        DecisionWriter::new(self.clone(), ids, Origin::Control, None, 0)
+        DecisionWriter::new(self.inner.clone(), ids, Origin::Control, None, 0)
             .commit(&[event], Vec::new())
             .await
     }

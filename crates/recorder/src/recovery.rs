@@ -1,9 +1,10 @@
 //! What a crash left behind: calls that were started and never ended get their end.
 
 use crate::body::ClosedBody;
-use crate::decision::{DecisionIds, is_terminal};
+use crate::decision::DecisionIds;
 use crate::encode::{RecordDraft, encode};
 use crate::error::{ReadError, RecordError};
+use crate::open_calls::is_terminal;
 use crate::read::damaged;
 use crate::recorder::Recorder;
 use event::{Component, Event, EventType, Leaf, OpenData, Origin, RequestFailed, Timestamp};

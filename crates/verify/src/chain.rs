@@ -348,7 +348,7 @@ impl<'a> Chain<'a> {
         let tail = self.tail(incomplete);
         let mark = self.expected.watermark.filter(|mark| mark.end.epoch == self.epoch);
         End { whole_to: self.whole_to, next_seq: self.next_seq, last }.judge(tail, mark, report);
-        self.log.finish(report);
+        self.log.finish(last, report);
         self.last_ts_micros
     }
 

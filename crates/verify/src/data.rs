@@ -131,7 +131,7 @@ pub(crate) fn run(options: Options<'_>, sink: Option<Sink<'_>>) -> Result<Report
     }
     // A ledger without a journal: every record that it was signed for is gone.
     for check in checks.into_values() {
-        check.finish(&mut report);
+        check.finish(true, &mut report);
     }
     report.logs.sort_by_key(|log| log.epoch);
     check_whole(meta.as_ref(), &found, &mut report);

@@ -82,12 +82,6 @@ async fn one_flipped_bit_is_found_wherever_it_is() {
 async fn an_edited_index_row_is_found_and_a_rebuild_mends_it() {
     let server = recorded(10).await;
     let index = rusqlite::Connection::open(server.data().join("index.db")).unwrap();
-    index
-        .execute_batch(
-            "DROP TRIGGER IF EXISTS audit_logs_no_update;
-             UPDATE sqlite_master SET name = name WHERE 0;",
-        )
-        .ok();
     let triggers: Vec<String> = index
         .prepare(
             "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_logs'",
@@ -100,7 +94,10 @@ async fn an_edited_index_row_is_found_and_a_rebuild_mends_it() {
     for trigger in triggers {
         index.execute_batch(&format!("DROP TRIGGER \"{trigger}\"")).unwrap();
     }
-    index.execute("UPDATE audit_logs SET source = 'other-app' WHERE rowid = 3", []).unwrap();
+    let changed = index
+        .execute("UPDATE audit_logs SET source = 'other-app' WHERE request_id = 'r-3'", [])
+        .unwrap();
+    assert_eq!(changed, 1);
     drop(index);
     let (code, text) = verify(&server, &["--index"]).await;
     assert_eq!(code, 1, "{text}");
