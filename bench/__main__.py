@@ -159,15 +159,23 @@ def streaming(plan: Plan, missing: dict[str, str]) -> dict:
     finally:
         for service in reversed(services):
             service.stop()
-    direct = statistics.median(done["first_byte_ms"]["p50"] for done in rounds[DIRECT])
+    table = {name: first_byte(of) for name, of in rounds.items()}
+    for row in table.values():
+        direct = table[DIRECT]["p50"]
+        row["added_p50"] = None if row["p50"] is None else row["p50"] - direct
+    return table
+
+
+def first_byte(rounds: list[dict]) -> dict:
+    """Medians over the rounds; nothing where no stream was answered."""
+    answered = [done["first_byte_ms"] for done in rounds if done["answered"]]
+    for done in rounds:
+        if done["failure"]:
+            say(f"failed: {done['failure']}")
     return {
-        name: {
-            "p50": statistics.median(done["first_byte_ms"]["p50"] for done in of),
-            "p99": statistics.median(done["first_byte_ms"]["p99"] for done in of),
-            "added_p50": statistics.median(done["first_byte_ms"]["p50"] for done in of) - direct,
-            "failed": sum(done["failed"] for done in of),
-        }
-        for name, of in rounds.items()
+        "p50": statistics.median(of["p50"] for of in answered) if answered else None,
+        "p99": statistics.median(of["p99"] for of in answered) if answered else None,
+        "failed": sum(done["failed"] for done in rounds),
     }
 
 
@@ -200,6 +208,7 @@ def at_size(plan: Plan, missing: dict[str, str]) -> dict:
             "metrics": timed(plan.queries, lambda n: ours.get("/api/v1/metrics?group_by=model")),
             "decision": timed(plan.queries, lambda n: ours.get(f"/api/v1/audit/logs/{ids[n % len(ids)]}")),
         }  # fmt: skip
+        ours.end()
         return {
             "decisions": calls,
             "load_seconds": load_seconds,
@@ -248,12 +257,19 @@ def main() -> None:
     arguments = parser.parse_args()
     plan = Plan(arguments.quick)
     results: dict = {"machine": report.machine(), "quick": arguments.quick, "missing": {}}
+    RESULTS.mkdir(exist_ok=True)
+    failed = False
     for name in arguments.only or PARTS:
         say(f"— {name}")
-        results[name] = PARTS[name](plan, results["missing"])
-    RESULTS.mkdir(exist_ok=True)
-    report.write(results, RESULTS)
+        try:
+            results[name] = PARTS[name](plan, results["missing"])
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+            say(f"{name} failed: {error}")
+            results["missing"][name] = f"failed: {error}"
+            failed = True
+        report.write(results, RESULTS)
     say(f"wrote {RESULTS.relative_to(Path.cwd())}")
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

@@ -86,14 +86,18 @@ class Service:
         return total / 1024
 
     def stop(self) -> None:
+        self.end()
+        if self.scratch:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def end(self) -> None:
+        """Ends the process and keeps its files."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        if self.scratch:
-            shutil.rmtree(self.scratch, ignore_errors=True)
 
 
 def spawn(arguments: list, log: Path, **options) -> subprocess.Popen:
