@@ -1,8 +1,4 @@
-//! The index: what people filter, sort and sum by, projected from the journal. This crate holds
-//! the query model, the traits that a backend implements and (feature `testing`) the contract
-//! suite that every backend passes. It knows no SQL, no journal and no keys.
-//!
-//! The index is a view: it can be dropped and built again from the journal at any time.
+#![doc = include_str!("../README.md")]
 
 #[cfg(feature = "testing")]
 pub mod contract;

@@ -1,8 +1,4 @@
-//! The index on SQLite: one file, one writer, a few readers.
-//!
-//! `audit_events` and `audit_logs` are real tables, readable with any SQLite tool; triggers refuse
-//! every change that is not the indexer's. The file is a view of the journal: it can be deleted,
-//! and is then built again.
+#![doc = include_str!("../README.md")]
 
 mod conditions;
 mod connect;

@@ -19,7 +19,7 @@ use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
 /// Rows that an index is asked for, to see whether it has fewer.
 const PROBE_ROWS: i64 = 20_000;
-/// An index that leaves fewer rows goes before the search table: each row is looked up there.
+/// An index that leaves fewer rows goes before the search table, and before the order of time.
 const FEW_ROWS: i64 = 2_000;
 /// The index that holds every filtered column, in the order of time.
 const BY_TIME: &str = "timestamp";
@@ -106,7 +106,9 @@ fn choose(connection: &Connection, filter: &DecisionFilter, searching: bool) -> 
             return Ok(Some((driver, rows)));
         }
         let rows = count(connection, filter, &driver)?;
-        if rows < best.as_ref().map_or(PROBE_ROWS, |(_, rows)| *rows) {
+        // Rows that must be sorted first are worth it only where they are few.
+        let bound = if driver.ordered { PROBE_ROWS } else { FEW_ROWS };
+        if rows < best.as_ref().map_or(bound, |(_, rows)| bound.min(*rows)) {
             best = Some((driver, rows));
         }
     }

@@ -18,7 +18,7 @@ pub const EVENT_CHUNK_BITS: u32 = 16;
 /// Decisions of one chunk, as a power of two.
 pub const DECISION_CHUNK_BITS: u32 = 14;
 /// Version of the tables, in `user_version`.
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;
 /// `ALix`: tells our files from other databases.
 const APPLICATION_ID: i64 = 0x414c_6978;
 
@@ -141,18 +141,18 @@ CREATE VIEW sessions AS
   FROM audit_logs WHERE session_id IS NOT NULL GROUP BY session_id;
 ";
 
-/// What queries go by. A rebuild makes these last: sorting once is quicker than inserting.
+/// What queries go by. What is known only at a call's end is indexed from then on. A rebuild makes these last: sorting once is quicker than inserting.
 const INDEXES: &str = "
 CREATE INDEX audit_logs_request_id ON audit_logs (_chunk, request_id);
 CREATE INDEX audit_logs_trace_id ON audit_logs (_chunk, trace_id);
 CREATE INDEX audit_logs_source ON audit_logs (source);
 CREATE INDEX audit_logs_user_id ON audit_logs (user_id);
 CREATE INDEX audit_logs_session_id ON audit_logs (session_id) WHERE session_id IS NOT NULL;
-CREATE INDEX audit_logs_model ON audit_logs (model);
+CREATE INDEX audit_logs_model ON audit_logs (model) WHERE model IS NOT NULL;
 CREATE INDEX audit_logs_model_requested ON audit_logs (model_requested);
-CREATE INDEX audit_logs_status_code ON audit_logs (status_code);
-CREATE INDEX audit_logs_outcome ON audit_logs (outcome);
-CREATE INDEX audit_logs_provider ON audit_logs (provider);
+CREATE INDEX audit_logs_status_code ON audit_logs (status_code) WHERE status_code IS NOT NULL;
+CREATE INDEX audit_logs_outcome ON audit_logs (outcome) WHERE outcome IS NOT NULL;
+CREATE INDEX audit_logs_provider ON audit_logs (provider) WHERE provider IS NOT NULL;
 CREATE INDEX audit_logs_decision_type ON audit_logs (decision_type);
 CREATE INDEX audit_logs_violations ON audit_logs (_row, violations) WHERE violations <> '[]';
 CREATE INDEX audit_logs_timestamp ON audit_logs (timestamp, _row, source, decision_type, provider,

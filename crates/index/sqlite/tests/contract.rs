@@ -33,6 +33,7 @@ cases! {
     event_data_shows_the_decision = "event data shows the decision",
     applying_twice_changes_nothing = "applying twice changes nothing",
     batches_do_not_matter = "batches do not matter",
+    what_was_asked_may_come_last = "what was asked may come last",
     another_writer_is_refused = "another writer's records are refused",
     administration_is_no_decision = "administration is no decision",
     filters = "filters",

@@ -25,7 +25,7 @@ fn filter_calls() -> Vec<Call> {
             number: 4,
             second: 50,
             outcome: "BLOCK",
-            status: Some(403),
+            status: Some(451),
             violations: &["secrets", "pii"],
             ..Call::default()
         },
@@ -55,6 +55,36 @@ fn filter_cases() -> Vec<(DecisionFilter, &'static [u64])> {
         (DecisionFilter { policy_id: text("pii"), ..some() }, &[4]),
         (DecisionFilter { policy_id: text("pi"), ..some() }, &[]),
         (DecisionFilter { origin: Some(Origin::Reported), ..some() }, &[]),
+        (DecisionFilter { policy_id: text("pii"), source: text("hr-app"), ..some() }, &[]),
+        (DecisionFilter { policy_id: text("pii"), source: text("finance-app"), ..some() }, &[4]),
+        (
+            DecisionFilter {
+                source: text("hr-app"),
+                outcome: text("ALLOW"),
+                status: Some(StatusFilter::Code(200)),
+                ..some()
+            },
+            &[1],
+        ),
+        (
+            DecisionFilter {
+                status: Some(StatusFilter::Code(200)),
+                provider: text("openai"),
+                decision_type: text("summarise"),
+                from: Some(Call::time(20)),
+                to: Some(Call::time(70)),
+                ..some()
+            },
+            &[2, 1],
+        ),
+        (
+            DecisionFilter {
+                status: Some(StatusFilter::Code(200)),
+                decision_type: text("chat"),
+                ..some()
+            },
+            &[],
+        ),
         (DecisionFilter { min_latency_ms: Some(1_000.0), ..some() }, &[3]),
         (DecisionFilter { min_cost_usd: Some("1.25".parse().unwrap()), ..some() }, &[6]),
         (
@@ -276,8 +306,14 @@ pub(super) fn search(mut backend: Backend) {
 pub(super) fn equal_times(mut backend: Backend) {
     let calls: Vec<Call> = (0..300).map(|number| Call { number, ..Call::default() }).collect();
     fill(&mut backend, &calls);
-    for sort in [Sort::Newest, Sort::Oldest] {
-        let filter = DecisionFilter { sort, ..DecisionFilter::default() };
+    let searched = Some("complaint".to_owned());
+    for (sort, q) in [
+        (Sort::Newest, None),
+        (Sort::Oldest, None),
+        (Sort::Newest, searched.clone()),
+        (Sort::Oldest, searched),
+    ] {
+        let filter = DecisionFilter { q, sort, ..DecisionFilter::default() };
         let mut all = walk(&*backend.reader, &filter, 7);
         all.sort_unstable();
         assert_eq!(all, (0..300).collect::<Vec<_>>(), "{sort:?}");

@@ -35,6 +35,7 @@ pub const CASES: &[Case] = &[
     ("event data shows the decision", writes::event_data_shows_the_decision),
     ("applying twice changes nothing", writes::applying_twice_changes_nothing),
     ("batches do not matter", writes::batches_do_not_matter),
+    ("what was asked may come last", writes::what_was_asked_may_come_last),
     ("another writer's records are refused", writes::another_writer_is_refused),
     ("administration is no decision", writes::administration_is_no_decision),
     ("filters", lists::filters),

@@ -184,3 +184,21 @@ pub(super) fn administration_is_no_decision(mut backend: Backend) {
     let events = backend.reader.events(&filter, &Page::default()).unwrap();
     assert_eq!(events.items[0].event_data.get(), r#"{"actor":"admin"}"#);
 }
+
+pub(super) fn what_was_asked_may_come_last(mut backend: Backend) {
+    let call = Call { source: "late-app", user: "u-late", ..Call::default() };
+    let mut journal = Builder::default();
+    let (outcome, intent) = (journal.outcome(&call), journal.intent(&call));
+    let mut expected = crate::Fold::start(&outcome);
+    for record in [&outcome, &intent] {
+        backend.writer.apply(std::slice::from_ref(record), &record.next).unwrap();
+        crate::Fold::apply(&mut expected, record);
+    }
+    assert_eq!(backend.reader.decision(call.id()).unwrap(), Some(expected.clone()));
+    let filter =
+        DecisionFilter { source: Some("late-app".to_owned()), ..DecisionFilter::default() };
+    let listed = backend.reader.list(&filter, &Page::default()).unwrap();
+    assert_eq!(listed.items, [expected]);
+    let query = MetricsQuery { source: filter.source, ..MetricsQuery::default() };
+    assert_eq!(backend.reader.metrics(&query).unwrap().totals.requests, 1);
+}
