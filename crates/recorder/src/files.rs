@@ -92,21 +92,16 @@ impl LedgerFiles {
         Ok(())
     }
 
-    /// Removes partial tiles of a tree of this size that a larger tree does not need.
-    pub(crate) fn remove_partial_tiles(&self, old_size: u64, new_size: u64) {
-        for level in 0..ledger::TILE_LEVELS {
-            let edge =
-                (old_size >> (ledger::TILE_HEIGHT * u32::from(level))) >> ledger::TILE_HEIGHT;
-            let Some(old) = TileId::in_tree(level, edge, old_size).filter(|tile| tile.is_partial())
-            else {
-                continue;
-            };
-            if TileId::in_tree(level, edge, new_size) != Some(old) {
-                // A reader that comes too late asks for the full tile, as tlog-tiles says.
-                let path = self.dir.join(old.to_string());
-                let _gone = fs::remove_file(&path);
-                let _empty = path.parent().map(fs::remove_dir);
+    /// Removes the partial tiles in whose place a full one stands now. Before that they stay, as
+    /// tlog-tiles demands: somebody may hold the checkpoint that needs them.
+    pub(crate) fn remove_partials_of(&self, full: TileId) {
+        let mut partials = self.dir.join(full.to_string()).into_os_string();
+        partials.push(".p");
+        match fs::remove_dir_all(&partials) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::debug!(%error, "partial tiles stay beside the full one");
             }
+            _ => {}
         }
     }
 

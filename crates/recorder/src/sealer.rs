@@ -3,7 +3,7 @@
 use crate::files::LedgerFiles;
 use crate::state::{SignedState, StateError, StateStore};
 use journal::{FrameKind, Position, Progress, Reader};
-use ledger::{Builder, Checkpoint, Hash, SignedCheckpoint};
+use ledger::{Builder, Checkpoint, Hash, SignedCheckpoint, TileId};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -71,6 +71,8 @@ pub(crate) struct Sealer {
     at: Option<Position>,
     signed: Option<SignedState>,
     synced: u64,
+    /// Tiles that became full since the last checkpoint.
+    full: Vec<TileId>,
     last_sync: Instant,
     sizes: watch::Sender<u64>,
 }
@@ -135,6 +137,7 @@ impl Sealer {
             at,
             signed,
             synced,
+            full: Vec::new(),
             last_sync: Instant::now(),
             sizes,
         };
@@ -187,7 +190,9 @@ impl Sealer {
             return Err(SealerError::RolledBack { journal: first, signed: progress.next_seq });
         }
         self.files.write_places(first, &places)?;
-        self.files.write_tiles(&self.tree.take_full_tiles())?;
+        let full = self.tree.take_full_tiles();
+        self.files.write_tiles(&full)?;
+        self.full.extend(full.iter().map(|tile| tile.id));
         if self.tree.size() == signed
             && self.signed.as_ref().and_then(SignedState::root) != Some(self.tree.root())
         {
@@ -208,8 +213,9 @@ impl Sealer {
         };
         self.state.set(self.signed.as_ref(), &next)?;
         self.files.publish(&next.checkpoint)?;
-        if let Some(old) = self.signed.replace(next) {
-            self.files.remove_partial_tiles(old.size, size);
+        self.signed = Some(next);
+        for full in self.full.drain(..) {
+            self.files.remove_partials_of(full);
         }
         self.sizes.send_replace(size);
         Ok(())

@@ -18,8 +18,8 @@ const INDEX_INTERVAL: Duration = Duration::from_millis(20);
 const INDEX_LAST_MAX: Duration = Duration::from_secs(5);
 /// How long a worker waits after a failure.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
-/// Workers yield to the data plane.
-const NICENESS: i32 = 10;
+/// Workers yield to the data plane: under a burst the index lags, and calls do not wait for it.
+const NICENESS: i32 = 19;
 /// How often the lowest open call is noted.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
 
