@@ -7,6 +7,9 @@ use zstd::bulk::{Compressor, Decompressor};
 /// Plain bytes of one piece at most.
 pub const PIECE_BYTES_MAX: usize = 256 * 1024;
 const LEVEL: i32 = 1;
+/// Short pieces are most of the calls: entropy tables cost them more time than they save bytes.
+const SHORT_BYTES: usize = 2 * 1024;
+const LEVEL_SHORT: i32 = -5;
 
 const FAILED: Error = Error::Piece { bytes_max: PIECE_BYTES_MAX };
 
@@ -14,10 +17,11 @@ thread_local! {
     // Scratch memory, not state: a context takes half a megabyte and longer to set up than a
     // short piece takes to compress, so each thread keeps one.
     static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static COMPRESSOR_SHORT: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// Compresses and decompresses pieces (zstd, level 1). Free to make.
+/// Compresses and decompresses pieces (zstd). Free to make.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Codec {}
 
@@ -30,10 +34,15 @@ impl Codec {
         if plain.len() > PIECE_BYTES_MAX {
             return Err(FAILED);
         }
-        COMPRESSOR.with_borrow_mut(|slot| {
+        let (compressor, level) = if plain.len() < SHORT_BYTES {
+            (&COMPRESSOR_SHORT, LEVEL_SHORT)
+        } else {
+            (&COMPRESSOR, LEVEL)
+        };
+        compressor.with_borrow_mut(|slot| {
             let compressor = match slot {
                 Some(compressor) => compressor,
-                None => slot.insert(Compressor::new(LEVEL).map_err(|_| FAILED)?),
+                None => slot.insert(Compressor::new(level).map_err(|_| FAILED)?),
             };
             compressor.compress(plain).map_err(|_| FAILED)
         })

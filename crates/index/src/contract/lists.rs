@@ -57,6 +57,15 @@ fn filter_cases() -> Vec<(DecisionFilter, &'static [u64])> {
         (DecisionFilter { origin: Some(Origin::Reported), ..some() }, &[]),
         (DecisionFilter { policy_id: text("pii"), source: text("hr-app"), ..some() }, &[]),
         (DecisionFilter { policy_id: text("pii"), source: text("finance-app"), ..some() }, &[4]),
+        (DecisionFilter { min_latency_ms: Some(1_000.0), ..some() }, &[3]),
+        (DecisionFilter { min_cost_usd: Some("1.25".parse().unwrap()), ..some() }, &[6]),
+    ]
+}
+
+fn conjunction_cases() -> Vec<(DecisionFilter, &'static [u64])> {
+    let text = |text: &str| Some(text.to_owned());
+    let some = DecisionFilter::default;
+    vec![
         (
             DecisionFilter {
                 source: text("hr-app"),
@@ -85,8 +94,6 @@ fn filter_cases() -> Vec<(DecisionFilter, &'static [u64])> {
             },
             &[],
         ),
-        (DecisionFilter { min_latency_ms: Some(1_000.0), ..some() }, &[3]),
-        (DecisionFilter { min_cost_usd: Some("1.25".parse().unwrap()), ..some() }, &[6]),
         (
             DecisionFilter {
                 trace_id: Some(Call { number: 2, ..Call::default() }.trace_id()),
@@ -131,7 +138,7 @@ pub(super) fn filters(mut backend: Backend) {
     }
     let running = journal.intent(&Call { number: 7, second: 80, ..Call::default() });
     backend.writer.apply(std::slice::from_ref(&running), &running.next).unwrap();
-    for (filter, expected) in filter_cases() {
+    for (filter, expected) in filter_cases().into_iter().chain(conjunction_cases()) {
         assert_eq!(numbers(&*backend.reader, &filter, &Page::default()), expected, "{filter:?}");
     }
 }
