@@ -7,6 +7,7 @@ use journal::{Position, Progress};
 use seal::KeyRing;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// Records in one transaction of the index at most.
@@ -46,11 +47,13 @@ impl Indexer {
         (Self { index, journal, keys, writer, at, indexed }, receiver)
     }
 
-    /// Indexes what the journal acknowledged; returns whether there was anything.
+    /// Indexes what the journal acknowledged; returns whether there was anything. `pace` is told
+    /// how long each batch took, and may wait.
     pub(crate) fn catch_up(
         &mut self,
         progress: Progress,
         stop: &dyn Fn() -> bool,
+        pace: &mut dyn FnMut(Duration),
     ) -> Result<bool, IndexerError> {
         if self.at.is_some_and(|at| at >= progress.end) {
             return Ok(false);
@@ -60,6 +63,7 @@ impl Indexer {
         let mut batch: Vec<ProjectedRecord> = Vec::with_capacity(BATCH_RECORDS_MAX);
         let mut any = false;
         while !stop() {
+            let began = Instant::now();
             while batch.len() < BATCH_RECORDS_MAX
                 && let Some(record) = records.next(Some(progress.end))?
             {
@@ -72,6 +76,7 @@ impl Indexer {
             self.indexed.send_replace(self.at);
             batch.clear();
             any = true;
+            pace(began.elapsed());
         }
         Ok(any)
     }

@@ -12,6 +12,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
+/// From this rate on calls are so many that the indexer leaves them the processor.
+const BUSY_RECORDS_PER_SECOND: f64 = 6_000.0;
+/// Its pause then, in multiples of the time that it worked.
+const BUSY_PAUSE_FACTOR: u32 = 3;
 /// How soon the indexer sees new records.
 const INDEX_INTERVAL: Duration = Duration::from_millis(20);
 /// How long the indexer may go on when the process ends; what is left follows at the next start.
@@ -41,9 +45,32 @@ impl Stop {
 
     /// Waits, unless unparked because the end has come.
     fn wait(&self, time: Duration) {
-        if !self.is_set() {
+        if !self.is_set() && !time.is_zero() {
             thread::park_timeout(time);
         }
+    }
+}
+
+/// How fast the journal grows, and so how much the indexer should hold back. Low priority alone
+/// does not keep it from the time that calls spend waiting for the disk.
+struct Pace {
+    progress: watch::Receiver<Progress>,
+    seq: u64,
+    at: Instant,
+}
+
+impl Pace {
+    fn new(progress: watch::Receiver<Progress>) -> Self {
+        let seq = progress.borrow().next_seq;
+        Self { progress, seq, at: Instant::now() }
+    }
+
+    /// How long to wait after work that took so long.
+    fn pause(&mut self, took: Duration) -> Duration {
+        let seq = self.progress.borrow().next_seq;
+        let rate = seq.saturating_sub(self.seq) as f64 / self.at.elapsed().as_secs_f64().max(0.001);
+        (self.seq, self.at) = (seq, Instant::now());
+        if rate >= BUSY_RECORDS_PER_SECOND { took * BUSY_PAUSE_FACTOR } else { Duration::ZERO }
     }
 }
 
@@ -100,9 +127,11 @@ impl Workers {
         progress: watch::Receiver<Progress>,
     ) -> std::io::Result<()> {
         self.spawn("indexer", move |stop| {
+            let mut pace = Pace::new(progress.clone());
             while !stop.is_set() {
                 let now = *progress.borrow();
-                match indexer.catch_up(now, &|| stop.is_set()) {
+                let mut yielding = |took| stop.wait(pace.pause(took));
+                match indexer.catch_up(now, &|| stop.is_set(), &mut yielding) {
                     Ok(true) => {}
                     Ok(false) => stop.wait(INDEX_INTERVAL),
                     Err(error) => {
@@ -113,7 +142,9 @@ impl Workers {
             }
             let last = *progress.borrow();
             let began = Instant::now();
-            if let Err(error) = indexer.catch_up(last, &|| began.elapsed() >= INDEX_LAST_MAX) {
+            if let Err(error) =
+                indexer.catch_up(last, &|| began.elapsed() >= INDEX_LAST_MAX, &mut |_| {})
+            {
                 tracing::warn!(%error, "the index goes on at the next start");
             }
         })

@@ -21,9 +21,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+/// A batch of this many appends shows that many callers are at work at once.
+const GATHER_FROM_APPENDS: usize = 4;
+/// How long the next batch is then gathered. Few callers never wait for this.
+const GATHER: Duration = Duration::from_micros(100);
 /// Appends taken from the queue at once.
 const BATCH_APPENDS_MAX: usize = 4096;
 /// A batch is written when it has this size, though more may wait.
@@ -123,7 +128,19 @@ impl Committer {
         let shared = Arc::clone(&self.shared);
         let _guard = PanicGuard(&shared);
         let mut taken = Vec::new();
+        let mut last = 0;
         while queue.blocking_recv_many(&mut taken, BATCH_APPENDS_MAX) > 0 {
+            if last >= GATHER_FROM_APPENDS {
+                // Many are at work: those that were just answered come back with their next
+                // record, and one sync for all of them costs less than several for few.
+                thread::park_timeout(GATHER);
+                while taken.len() < BATCH_APPENDS_MAX
+                    && let Ok(request) = queue.try_recv()
+                {
+                    taken.push(request);
+                }
+            }
+            last = taken.len();
             self.read_clock();
             for request in taken.drain(..) {
                 self.take(request);
@@ -322,7 +339,7 @@ impl Committer {
 
 impl Drop for PanicGuard<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             self.0.poison(Error::Poisoned);
         }
     }
