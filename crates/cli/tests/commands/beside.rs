@@ -82,6 +82,8 @@ async fn every_command_works_beside_the_server_and_after_it() {
     let mut server = server().upstream(&provider.url()).start().await;
     let key = server.key("finance-app").await;
     let answer = call(server.client(), server.gateway_url(), &key, "r-1").await;
+    // Lists may lag behind; one decision is waited for.
+    on(&server, &["show", "r-1", "--json"]).await.json();
     assert_eq!(answer.status, 200, "{}", answer.text());
     reads_everything(&server).await;
     on(&server, &["rebuild"]).await.failed(1, "in use by process");
