@@ -44,13 +44,13 @@ fn known(method: &str, path: &str) -> Route {
         takes_json_body: false,
         passthrough: None,
     };
-    if let Some((model, action)) = gemini(path) {
+    if let Some(Named { model, action, .. }) = gemini(path) {
         route.path_model = Some(percent_decode(model));
         route.path_stream = action == "streamGenerateContent";
         if route.path_stream || action == "generateContent" {
             route.format = Format::Gemini;
         }
-    } else if let Some((model, action)) = bedrock(path) {
+    } else if let Some(Named { model, action, .. }) = bedrock(path) {
         route.path_model = Some(percent_decode(model));
         route.path_stream = action.ends_with("-stream");
         if action.starts_with("converse") {
@@ -58,7 +58,7 @@ fn known(method: &str, path: &str) -> Route {
         }
     } else {
         route.format = by_end(path);
-        route.path_model = deployment(path).map(percent_decode);
+        route.path_model = deployment(path).map(|named| percent_decode(named.model));
     }
     if method != "POST" {
         route.format = Format::Generic;
@@ -98,29 +98,46 @@ fn error_style(path: &str) -> ErrorStyle {
     }
 }
 
+/// A model that a path names, and where.
+struct Named<'a> {
+    model: &'a str,
+    action: &'a str,
+    start: usize,
+}
+
+/// The range of a path in which its model stands.
+pub fn path_model(path: &str) -> Option<std::ops::Range<usize>> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let named = gemini(path).or_else(|| bedrock(path)).or_else(|| deployment(path))?;
+    Some(named.start..named.start + named.model.len())
+}
+
 /// `…/models/{model}:{action}`.
-fn gemini(path: &str) -> Option<(&str, &str)> {
+fn gemini(path: &str) -> Option<Named<'_>> {
     let (_, rest) = path.rsplit_once("/models/")?;
     let (model, action) = rest.split_once(':')?;
-    (!model.is_empty() && !action.contains('/')).then_some((model, action))
+    let start = path.len() - rest.len();
+    (!model.is_empty() && !action.contains('/')).then_some(Named { model, action, start })
 }
 
 /// `…/model/{id}/{action}`.
-fn bedrock(path: &str) -> Option<(&str, &str)> {
+fn bedrock(path: &str) -> Option<Named<'_>> {
     let (_, rest) = path.rsplit_once("/model/")?;
     let (model, action) = rest.rsplit_once('/')?;
     let known = matches!(
         action,
         "converse" | "converse-stream" | "invoke" | "invoke-with-response-stream" | "count-tokens"
     );
-    (known && !model.is_empty()).then_some((model, action))
+    let start = path.len() - rest.len();
+    (known && !model.is_empty()).then_some(Named { model, action, start })
 }
 
 /// Azure's `/openai/deployments/{deployment}/…`.
-fn deployment(path: &str) -> Option<&str> {
+fn deployment(path: &str) -> Option<Named<'_>> {
     let (_, rest) = path.split_once("/openai/deployments/")?;
-    let (deployment, _) = rest.split_once('/')?;
-    (!deployment.is_empty()).then_some(deployment)
+    let (model, action) = rest.split_once('/')?;
+    let start = path.len() - rest.len();
+    (!model.is_empty()).then_some(Named { model, action, start })
 }
 
 /// A path segment as meant; what is no escape stays as it is.
