@@ -11,7 +11,8 @@ use std::time::Duration;
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
 /// One step for each format; the format is how many were taken. Released steps never change.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE users (
   id TEXT PRIMARY KEY,
   username TEXT NOT NULL UNIQUE COLLATE NOCASE,
@@ -38,7 +39,58 @@ CREATE TABLE secrets (
   name TEXT PRIMARY KEY,
   value BLOB NOT NULL
 ) STRICT;
-"];
+",
+    "
+CREATE TABLE reviews (
+  id TEXT PRIMARY KEY,
+  decision_id TEXT NOT NULL,
+  trace_id TEXT NOT NULL,
+  request_id TEXT NOT NULL,
+  stage TEXT NOT NULL,
+  state TEXT NOT NULL,
+  outcome TEXT,
+  version INTEGER NOT NULL,
+  fingerprint BLOB NOT NULL,
+  findable INTEGER NOT NULL,
+  arrived_us INTEGER NOT NULL,
+  created_us INTEGER NOT NULL,
+  expires_us INTEGER NOT NULL,
+  decided_us INTEGER,
+  finished_us INTEGER,
+  policy_ids TEXT NOT NULL,
+  violations TEXT NOT NULL,
+  api_key_id TEXT,
+  source TEXT,
+  request_type TEXT,
+  model TEXT,
+  reviewers_needed INTEGER NOT NULL,
+  about BLOB NOT NULL,
+  next_record INTEGER NOT NULL,
+  recorded INTEGER NOT NULL,
+  held BLOB,
+  answer BLOB
+) STRICT;
+CREATE UNIQUE INDEX reviews_findable ON reviews (fingerprint) WHERE findable = 1;
+CREATE INDEX reviews_state ON reviews (state, expires_us);
+CREATE INDEX reviews_decision ON reviews (decision_id);
+CREATE TABLE review_votes (
+  review_id TEXT NOT NULL REFERENCES reviews (id),
+  reviewer TEXT NOT NULL COLLATE NOCASE,
+  approve INTEGER NOT NULL,
+  rationale TEXT NOT NULL,
+  at_us INTEGER NOT NULL,
+  PRIMARY KEY (review_id, reviewer)
+) STRICT;
+CREATE TABLE review_hooks (
+  review_id TEXT NOT NULL REFERENCES reviews (id),
+  kind TEXT NOT NULL,
+  tries INTEGER NOT NULL,
+  at_us INTEGER NOT NULL,
+  next_us INTEGER NOT NULL,
+  PRIMARY KEY (review_id, kind)
+) STRICT;
+",
+];
 
 /// Opens the store, makes it where there is none, and brings it to the newest format.
 pub(crate) fn open(path: &Path) -> Result<Connection> {

@@ -171,5 +171,5 @@ fn newer_store_is_refused() {
     let raw = rusqlite::Connection::open(&path).unwrap();
     raw.pragma_update(None, "user_version", 99).unwrap();
     let refused = Control::open(&path).unwrap_err();
-    assert_eq!(refused, Error::NewerFormat { path, found: 99, known: 1 });
+    assert!(matches!(refused, Error::NewerFormat { found: 99, .. }), "{refused:?}");
 }

@@ -188,6 +188,10 @@ events! {
         review_id: String, Open, "rev_0191e4c2";
         /// `request` or `response`.
         stage: String, Open, "request";
+        /// How many persons must approve.
+        reviewers_needed: u64, Open, 1;
+        /// From when on nobody can decide any more.
+        expires_at: String, Open, "2026-11-22T03:04:05.000006Z";
     }
     /// A review was approved.
     ReviewApproved {

@@ -54,6 +54,33 @@ impl DecisionWriter {
         Self { core, ids, origin, persons, number, content_key, open_since: None }
     }
 
+    /// Goes on with a decision: open from here on, so that a start after a crash finds it.
+    pub(crate) fn resume(
+        core: Arc<Core>,
+        ids: DecisionIds,
+        persons: Option<Persons>,
+        number: u32,
+    ) -> Self {
+        let since = core.open_calls.find(ids.decision_id);
+        let since = since.unwrap_or_else(|| core.open_calls.enter(ids.decision_id));
+        let mut writer = Self::new(core, ids, Origin::Observed, persons, number);
+        writer.open_since = Some(since);
+        writer
+    }
+
+    /// Number of the next record; as many exist already.
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Leaves a decision that is held, once the store of what is held knows it: it is none of
+    /// those that a crash cuts off. [`Recorder::resume`](crate::Recorder::resume) goes on with it.
+    pub fn set_aside(mut self) {
+        if let Some(since) = self.open_since.take() {
+            self.core.open_calls.leave(since, self.ids.decision_id);
+        }
+    }
+
     /// The decision's ids.
     pub const fn ids(&self) -> &DecisionIds {
         &self.ids

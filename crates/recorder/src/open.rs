@@ -3,6 +3,7 @@
 use crate::error::RecordError;
 use crate::files::LedgerFiles;
 use crate::gap;
+use crate::held::{HeldCall, HeldProgress};
 use crate::indexer::Indexer;
 use crate::recorder::Recorder;
 use crate::recovery::{self, InterruptedError};
@@ -76,6 +77,8 @@ pub struct Running {
     pub progress: watch::Receiver<Progress>,
     /// How many calls a crash had cut off.
     pub interrupted: usize,
+    /// How far the held calls are that the start was told of.
+    pub held: Vec<HeldProgress>,
     sealer_failed: Arc<AtomicBool>,
 }
 
@@ -96,6 +99,19 @@ impl Running {
 /// # Errors
 /// Where anything in it is not as it must be; nothing is served then.
 pub async fn open(options: Options, index: Box<dyn IndexWriter>) -> Result<Running, OpenError> {
+    open_holding(options, index, Vec::new()).await
+}
+
+/// As [`open`], where calls are held elsewhere: those that wait are not taken for calls that a
+/// crash cut off. [`Running::held`] then says how far each of them is.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_holding(
+    options: Options,
+    index: Box<dyn IndexWriter>,
+    held: Vec<HeldCall>,
+) -> Result<Running, OpenError> {
     let journal_dir = options.data.join("journal");
     let (journal, recovered) = Journal::open(journal::Options {
         tenant: options.tenant.clone(),
@@ -126,7 +142,7 @@ pub async fn open(options: Options, index: Box<dyn IndexWriter>) -> Result<Runni
         .ok()
         .and_then(|text| text.trim().parse::<Position>().ok())
         .filter(|place| *place <= start.end);
-    let interrupted = recovery::finish_interrupted(&recorder, lowest).await?;
+    let (interrupted, held) = recovery::finish_interrupted(&recorder, lowest, held).await?;
     record_old_gap(&recorder).await?;
     let (indexer, indexed) = Indexer::new(index, journal_dir, keys, meta.writer);
     let sealer_failed = Arc::new(AtomicBool::new(false));
@@ -141,6 +157,7 @@ pub async fn open(options: Options, index: Box<dyn IndexWriter>) -> Result<Runni
         sealed,
         progress,
         interrupted,
+        held,
         sealer_failed,
     })
 }

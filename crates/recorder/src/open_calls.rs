@@ -48,6 +48,12 @@ impl OpenCalls {
         self.lock().remove(&(since, decision_id));
     }
 
+    /// Where this call was entered, where it is open. Looks at all of them.
+    pub(crate) fn find(&self, decision_id: Uuid) -> Option<Position> {
+        let calls = self.lock();
+        calls.iter().find(|(_, open)| *open == decision_id).map(|(since, _)| *since)
+    }
+
     /// No open call stands before this place.
     pub(crate) fn lowest(&self) -> Position {
         let calls = self.lock();

@@ -44,4 +44,13 @@ impl Persons {
     pub(crate) fn content(&self) -> &[Arc<SubjectKey>] {
         &self.content
     }
+
+    /// The user's key and those of everybody the call is about, in id order.
+    pub(crate) fn all(&self) -> Vec<Arc<SubjectKey>> {
+        let mut keys = self.content.to_vec();
+        keys.push(self.user.clone());
+        keys.sort_by_key(|key| key.id());
+        keys.dedup_by_key(|key| key.id());
+        keys
+    }
 }

@@ -77,14 +77,15 @@ impl Recorder {
         DecisionWriter::new(self.inner.clone(), ids, Origin::Observed, Some(persons), 0)
     }
 
-    /// Goes on with a decision of which `number` records exist already.
+    /// Goes on with a decision that was set aside, and of which `number` records exist already.
+    /// Until it ends or is set aside again, a crash cuts it off.
     pub fn resume(
         &self,
         ids: DecisionIds,
         persons: Option<Persons>,
         number: u32,
     ) -> DecisionWriter {
-        DecisionWriter::new(self.inner.clone(), ids, Origin::Observed, persons, number)
+        DecisionWriter::resume(self.inner.clone(), ids, persons, number)
     }
 
     /// Records one event of the product's own administration.

@@ -4,6 +4,7 @@ use crate::body::ClosedBody;
 use crate::decision::DecisionIds;
 use crate::encode::{RecordDraft, encode};
 use crate::error::{ReadError, RecordError};
+use crate::held::{HeldCall, HeldProgress, Hold};
 use crate::open_calls::is_terminal;
 use crate::read::damaged;
 use crate::recorder::Recorder;
@@ -18,7 +19,15 @@ use uuid::Uuid;
 struct Unfinished {
     ids: DecisionIds,
     records: u32,
-    held: bool,
+    /// Known from elsewhere than the journal, and how.
+    held: Option<Hold>,
+    ended: bool,
+}
+
+impl From<HeldCall> for Unfinished {
+    fn from(call: HeldCall) -> Self {
+        Self { ids: call.ids, records: call.records, held: Some(call.hold), ended: false }
+    }
 }
 
 /// A part whose record was never written.
@@ -30,24 +39,36 @@ struct Orphan {
     bytes: u64,
 }
 
-/// Reads the journal from `from` on and records the end of every call that a crash cut off.
-/// Returns how many there were.
+/// Reads the journal from `from` on and records the end of every call that a crash cut off; those
+/// that are held stay as they are. Returns how many were ended, and how far the held ones are.
 ///
 /// # Errors
 /// Where the journal is damaged or the records cannot be written.
 pub(crate) async fn finish_interrupted(
     recorder: &Recorder,
     from: Option<Position>,
-) -> Result<usize, InterruptedError> {
-    let (unfinished, mut orphans) = scan(recorder.journal_dir(), from)?;
+    held: Vec<HeldCall>,
+) -> Result<(usize, Vec<HeldProgress>), InterruptedError> {
+    let calls = held.into_iter().map(|call| (call.ids.decision_id, Unfinished::from(call)));
+    let (calls, mut orphans) = scan(recorder.journal_dir(), from, calls.collect())?;
     let mut count = 0;
-    for call in unfinished.into_values().filter(|call| !call.held) {
-        let record_id = record::record_id(call.ids.decision_id, call.records);
-        let parts = orphans.remove(&record_id).unwrap_or_default();
-        finish(recorder, &call, record_id, parts).await?;
-        count += 1;
+    let mut progress = Vec::new();
+    for call in calls.into_values() {
+        if call.held != Some(Hold::Waits) && !call.ended {
+            let record_id = record::record_id(call.ids.decision_id, call.records);
+            let parts = orphans.remove(&record_id).unwrap_or_default();
+            finish(recorder, &call, record_id, parts).await?;
+            count += 1;
+        }
+        if call.held.is_some() {
+            progress.push(HeldProgress {
+                decision_id: call.ids.decision_id,
+                records: call.records,
+                ended: call.ended,
+            });
+        }
     }
-    Ok(count)
+    Ok((count, progress))
 }
 
 /// Why interrupted calls could not be ended.
@@ -63,9 +84,12 @@ pub enum InterruptedError {
 
 type Scan = (HashMap<Uuid, Unfinished>, HashMap<Uuid, Vec<Orphan>>);
 
-fn scan(journal: &Path, from: Option<Position>) -> Result<Scan, ReadError> {
+fn scan(
+    journal: &Path,
+    from: Option<Position>,
+    mut unfinished: HashMap<Uuid, Unfinished>,
+) -> Result<Scan, ReadError> {
     let mut frames = Reader::open(journal, from)?;
-    let mut unfinished: HashMap<Uuid, Unfinished> = HashMap::new();
     let mut orphans: HashMap<Uuid, Vec<Orphan>> = HashMap::new();
     let mut open = Vec::new();
     while let Some(frame) = frames.next(None)? {
@@ -101,21 +125,26 @@ fn note(
     if leaf.origin != Origin::Observed {
         return Ok(());
     }
-    let has = |wanted: EventType| leaf.events.iter().any(|event| event.event_type == wanted);
-    if leaf.events.iter().any(|event| is_terminal(event.event_type)) {
-        unfinished.remove(&leaf.decision_id);
-    } else if has(EventType::RequestReceived) {
+    let ends = leaf.events.iter().any(|event| is_terminal(event.event_type));
+    let opens = leaf.events.iter().any(|event| event.event_type == EventType::RequestReceived);
+    if let Some(call) = unfinished.get_mut(&leaf.decision_id) {
+        // Of a held call earlier records may be read again: only the next one counts.
+        if leaf.record_id == record::record_id(leaf.decision_id, call.records) {
+            call.records += 1;
+            call.ended |= ends;
+        }
+        if call.ended && call.held.is_none() {
+            unfinished.remove(&leaf.decision_id);
+        }
+    } else if opens && !ends {
         let open: OpenData = serde_json::from_slice(open)?;
         let ids = DecisionIds {
             decision_id: leaf.decision_id,
             trace_id: open.trace_id,
             request_id: open.request_id,
         };
-        let held = has(EventType::ReviewCreated);
-        unfinished.insert(leaf.decision_id, Unfinished { ids, records: 1, held });
-    } else if let Some(call) = unfinished.get_mut(&leaf.decision_id) {
-        call.records += 1;
-        call.held = has(EventType::ReviewCreated);
+        let call = Unfinished { ids, records: 1, held: None, ended: false };
+        unfinished.insert(leaf.decision_id, call);
     }
     Ok(())
 }

@@ -19,9 +19,16 @@ const MAY: &[(&str, &[&str])] = &[
     ("index-sqlite", &["event", "index"]),
     ("control", &["event"]),
     ("recorder", &["event", "index", "journal", "ledger", "policy", "record", "seal", "wire"]),
+    ("review", &["control", "event", "recorder"]),
     ("verify", &["event", "index", "journal", "ledger", "record", "seal"]),
-    ("gateway", &["control", "event", "policy", "recorder", "wire"]),
-    ("api", &["control", "event", "index", "journal", "ledger", "record", "recorder", "verify"]),
+    ("gateway", &["control", "event", "policy", "recorder", "review", "wire"]),
+    (
+        "api",
+        &[
+            "control", "event", "index", "journal", "ledger", "record", "recorder", "review",
+            "verify",
+        ],
+    ),
     (
         "cli",
         &[
@@ -37,6 +44,7 @@ const MAY: &[(&str, &[&str])] = &[
             "policy",
             "record",
             "recorder",
+            "review",
             "seal",
             "verify",
             "wire",
@@ -54,6 +62,7 @@ const MUST_NOT: &[(&str, &[&str])] = &[
     ("wire", &["tokio", "hyper", "hyper-util", "axum", "rusqlite"]),
     ("policy", &["tokio", "hyper", "axum", "rusqlite"]),
     ("recorder", &["hyper", "hyper-util", "http", "axum", "rusqlite"]),
+    ("review", &["hyper", "hyper-util", "http", "axum", "rusqlite"]),
     ("verify", &["hyper", "hyper-util", "http", "axum", "tokio"]),
     ("gateway", &["axum", "rusqlite", "clap", "figment"]),
     ("api", &["rusqlite", "clap", "figment"]),
