@@ -211,6 +211,7 @@ impl Reply<'_> {
             if !ready.is_empty() && !self.let_out(received, out, &mut ready).await {
                 return Ending::ClientDisconnected;
             }
+            received.make_room().await;
         }
     }
 

@@ -68,6 +68,13 @@ impl Received {
         }
     }
 
+    /// Holds the provider back where the journal does not keep up.
+    pub(crate) async fn make_room(&mut self) {
+        for body in self.upstream.iter_mut().chain(&mut self.client) {
+            body.make_room().await;
+        }
+    }
+
     pub(crate) fn interrupted(&mut self, error: &str) -> Ending {
         self.error = Some(error.to_owned());
         Ending::UpstreamInterrupted

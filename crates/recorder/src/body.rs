@@ -2,17 +2,19 @@
 //! written while they still stream.
 
 use crate::error::{BODY_BYTES_MAX, RecordError};
+use crate::pace::{Pace, TOGETHER_BYTES_MAX};
 use journal::{Append, Committed, Frame, FrameKind, Journal};
 use ledger::Hash;
 use record::{PIECE_BYTES_MAX, PartHeader, Place, Role, write_key_sets};
 use seal::{Codec, RecordKey, SubjectKey};
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-/// A stream's bytes reach the journal after this time at the latest (with the next piece).
-const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+#[cfg(test)]
+mod tests;
 
 /// Collects one body of a record.
 pub struct BodyWriter {
@@ -26,9 +28,12 @@ pub struct BodyWriter {
     bytes: u64,
     hashes: Vec<Hash>,
     stored_bytes: u64,
-    sealed: Vec<Vec<u8>>,
+    /// Pieces that are not written yet, and how many plain bytes they hold.
+    sealed: VecDeque<(Vec<u8>, usize)>,
+    sealed_plain: usize,
+    early: Vec<Place>,
     written: Vec<oneshot::Receiver<Result<Committed, journal::Error>>>,
-    flushed: Instant,
+    pace: Pace,
     failed: Option<RecordError>,
 }
 
@@ -71,9 +76,11 @@ impl BodyWriter {
             bytes: 0,
             hashes: Vec::new(),
             stored_bytes: 0,
-            sealed: Vec::new(),
+            sealed: VecDeque::new(),
+            sealed_plain: 0,
+            early: Vec::new(),
             written: Vec::new(),
-            flushed: Instant::now(),
+            pace: Pace::new(Instant::now()),
             failed: None,
         }
     }
@@ -85,35 +92,48 @@ impl BodyWriter {
 
     /// Takes in bytes of a body that is whole already: nothing is written before the record.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.take(bytes, false);
+        self.take(bytes, None);
     }
 
     /// Takes in bytes of a body that streams: pieces go to the journal when they are full, or a
-    /// second old, without being waited for.
+    /// second old, without being waited for; less often as the stream grows old.
     pub fn push_streamed(&mut self, bytes: &[u8]) {
-        self.take(bytes, true);
-        if self.flushed.elapsed() >= FLUSH_INTERVAL && !self.plain.is_empty() {
-            self.seal_piece(false);
-            self.write_early();
+        self.push_streamed_at(bytes, Instant::now());
+    }
+
+    fn push_streamed_at(&mut self, bytes: &[u8], now: Instant) {
+        self.take(bytes, Some(now));
+        if self.pace.is_old(now) && !(self.plain.is_empty() && self.sealed.is_empty()) {
+            if !self.plain.is_empty() {
+                self.seal_piece(false);
+            }
+            self.write_early(now);
         }
     }
 
-    fn take(&mut self, mut bytes: &[u8], streamed: bool) {
+    fn take(&mut self, mut bytes: &[u8], streamed_at: Option<Instant>) {
         self.bytes += bytes.len() as u64;
         if self.bytes > BODY_BYTES_MAX {
             self.failed.get_or_insert(RecordError::BodyTooLong);
+        }
+        if self.failed.is_some() {
             return;
         }
         while !bytes.is_empty() {
             let room = PIECE_BYTES_MAX - self.plain.len();
-            let (now, later) = bytes.split_at(room.min(bytes.len()));
-            self.plain.extend_from_slice(now);
+            let (fitting, later) = bytes.split_at(room.min(bytes.len()));
+            self.plain.extend_from_slice(fitting);
             bytes = later;
             // A full piece waits for one more byte, since only the last piece may end the body.
             if self.plain.len() == PIECE_BYTES_MAX && !bytes.is_empty() {
                 self.seal_piece(false);
-                if streamed {
-                    self.write_early();
+                if self.failed.is_some() {
+                    return;
+                }
+                if let Some(now) = streamed_at
+                    && self.pace.is_much(self.sealed_plain, now)
+                {
+                    self.write_early(now);
                 }
             }
         }
@@ -142,40 +162,84 @@ impl BodyWriter {
             self.failed = Some(error.into());
             return;
         }
+        let plain = self.plain.len();
         self.plain.clear();
         self.header.number += 1;
         self.stored_bytes += payload.len() as u64;
         self.hashes.push(ledger::leaf_hash(&payload));
-        self.sealed.push(payload);
+        self.sealed_plain += plain;
+        self.sealed.push_back((payload, plain));
     }
 
-    fn write_early(&mut self) {
-        self.flushed = Instant::now();
-        let frames = self
-            .sealed
-            .drain(..)
-            .map(|payload| Frame { kind: FrameKind::Part, keys: self.key_sets.clone(), payload })
-            .collect::<Vec<_>>();
-        if frames.is_empty() || self.failed.is_some() {
+    /// Writes what waits, without waiting for it. A full queue is no failure: the pieces are
+    /// kept, and go with a later write or with the record.
+    fn write_early(&mut self, now: Instant) {
+        let Some((count, plain)) = self.together().filter(|_| self.failed.is_none()) else {
             return;
-        }
-        match self.journal.append_nowait(Append { frames, leaf: None }) {
-            Ok(receipt) => self.written.push(receipt),
+        };
+        match self.journal.append_nowait(self.append(count)) {
+            Ok(receipt) => {
+                self.sealed.drain(..count);
+                self.sealed_plain -= plain;
+                self.written.push(receipt);
+                self.pace.written(now);
+            }
+            Err(journal::Error::Busy) => self.pace.put_off(now),
             Err(error) => self.failed = Some(error.into()),
         }
+    }
+
+    /// Waits until no more than can go with the record is kept here. Whoever streams calls this
+    /// between pieces, so that memory stays bounded however busy the journal is.
+    pub async fn make_room(&mut self) {
+        while self.failed.is_none() && self.sealed_plain > TOGETHER_BYTES_MAX {
+            if let Err(error) = self.write_waiting().await {
+                self.failed = Some(error);
+            }
+        }
+    }
+
+    async fn write_waiting(&mut self) -> Result<(), RecordError> {
+        let Some((count, plain)) = self.together() else { return Ok(()) };
+        let committed = self.journal.append(self.append(count)).await?;
+        self.sealed.drain(..count);
+        self.sealed_plain -= plain;
+        self.early.push(place(&committed));
+        self.pace.written(Instant::now());
+        Ok(())
+    }
+
+    /// How many of the oldest pieces to write together, and how many plain bytes they hold; none
+    /// where nothing waits.
+    fn together(&self) -> Option<(usize, usize)> {
+        let (mut count, mut bytes) = (0, 0);
+        for (_, plain) in &self.sealed {
+            if count > 0 && bytes + plain > TOGETHER_BYTES_MAX {
+                break;
+            }
+            count += 1;
+            bytes += plain;
+        }
+        (count > 0).then_some((count, bytes))
+    }
+
+    /// The oldest pieces, copied: an append that is refused is not given back.
+    fn append(&self, count: usize) -> Append {
+        let frame = |(payload, _): &(Vec<u8>, usize)| Frame {
+            kind: FrameKind::Part,
+            keys: self.key_sets.clone(),
+            payload: payload.clone(),
+        };
+        Append { frames: self.sealed.iter().take(count).map(frame).collect(), leaf: None }
     }
 
     /// Ends the body and waits for what was written early.
     pub(crate) async fn close(mut self) -> Result<ClosedBody, RecordError> {
         self.seal_piece(true);
-        let mut early = Vec::with_capacity(self.written.len());
+        self.make_room().await;
         for receipt in std::mem::take(&mut self.written) {
             let committed = receipt.await.map_err(|_| journal::Error::Closed)??;
-            early.push(Place {
-                epoch: committed.start.epoch,
-                segment: committed.start.segment,
-                offset: committed.start.offset,
-            });
+            self.early.push(place(&committed));
         }
         if let Some(error) = self.failed {
             return Err(error);
@@ -186,8 +250,13 @@ impl BodyWriter {
             key_sets: self.key_sets,
             hashes: self.hashes,
             stored_bytes: self.stored_bytes,
-            early,
-            frames: self.sealed,
+            early: self.early,
+            frames: self.sealed.into_iter().map(|(payload, _)| payload).collect(),
         })
     }
+}
+
+const fn place(committed: &Committed) -> Place {
+    let start = committed.start;
+    Place { epoch: start.epoch, segment: start.segment, offset: start.offset }
 }

@@ -11,6 +11,7 @@ mod held;
 mod indexer;
 mod open;
 mod open_calls;
+mod pace;
 mod persons;
 mod project;
 mod proof;

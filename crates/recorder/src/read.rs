@@ -246,8 +246,14 @@ impl StoredRecord {
     /// Where a part is missing or damaged.
     pub fn all_parts(&self, journal: &Path) -> Result<Vec<KeyedPayload>, ReadError> {
         let mut parts = Vec::with_capacity(self.early_parts.len() + self.parts.len());
-        for place in &self.early_parts {
-            self.read_early(journal, *place, &mut parts)?;
+        let mut places = self.early_parts.clone();
+        places.sort_unstable();
+        let mut read_to = None;
+        for place in places {
+            // Early writes often stand side by side: one run reads through several of them.
+            if read_to.is_none_or(|read_to| read_to <= place) {
+                read_to = self.read_early(journal, place, &mut parts)?;
+            }
         }
         parts.extend(self.parts.iter().cloned());
         parts.sort_by_key(|(_, payload)| PartHeader::read(payload).map(|(header, _)| header));
@@ -259,14 +265,16 @@ impl StoredRecord {
         Ok(parts)
     }
 
-    /// One early append can hold several parts of this record, side by side.
+    /// One early append can hold several parts of this record, side by side. Returns where the
+    /// last of them ends.
     fn read_early(
         &self,
         journal: &Path,
         place: Position,
         parts: &mut Vec<KeyedPayload>,
-    ) -> Result<(), ReadError> {
+    ) -> Result<Option<Position>, ReadError> {
         let mut frames = Reader::open(journal, Some(place))?;
+        let mut end = None;
         while let Some(frame) = frames.next(Some(self.next))? {
             let ours = frame.kind == FrameKind::Part
                 && PartHeader::read(&frame.payload)
@@ -274,9 +282,10 @@ impl StoredRecord {
             if !ours {
                 break;
             }
+            end = Some(frame.next);
             parts.push((frame.keys, frame.payload));
         }
-        Ok(())
+        Ok(end)
     }
 
     /// The bodies, opened.

@@ -11,7 +11,7 @@ use crate::recorder::Recorder;
 use event::{Component, Event, EventType, Leaf, OpenData, Origin, RequestFailed, Timestamp};
 use journal::{FrameKind, Position, Reader};
 use record::{PartHeader, Place};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use uuid::Uuid;
 
@@ -33,6 +33,7 @@ impl From<HeldCall> for Unfinished {
 /// A part whose record was never written.
 struct Orphan {
     at: Position,
+    next: Position,
     header: PartHeader,
     keys: Vec<u8>,
     hash: ledger::Hash,
@@ -99,6 +100,7 @@ fn scan(
                     .ok_or_else(|| damaged(frame.at, "a part's header"))?;
                 orphans.entry(header.record_id).or_default().push(Orphan {
                     at: frame.at,
+                    next: frame.next,
                     header,
                     keys: frame.keys,
                     hash: ledger::leaf_hash(&frame.payload),
@@ -185,6 +187,8 @@ async fn finish(
 
 /// Parts that stand in the journal already, as closed bodies of the record that adopts them.
 fn adopt(mut parts: Vec<Orphan>) -> Vec<ClosedBody> {
+    // Parts that stand side by side need one place.
+    let follows: HashSet<Position> = parts.iter().map(|part| part.next).collect();
     parts.sort_by_key(|part| part.header);
     let mut bodies: Vec<ClosedBody> = Vec::new();
     for part in parts {
@@ -205,11 +209,10 @@ fn adopt(mut parts: Vec<Orphan>) -> Vec<ClosedBody> {
         if let Some(body) = bodies.last_mut() {
             body.hashes.push(part.hash);
             body.stored_bytes += part.bytes;
-            body.early.push(Place {
-                epoch: part.at.epoch,
-                segment: part.at.segment,
-                offset: part.at.offset,
-            });
+            if !follows.contains(&part.at) {
+                let Position { epoch, segment, offset } = part.at;
+                body.early.push(Place { epoch, segment, offset });
+            }
         }
     }
     bodies
