@@ -137,6 +137,8 @@ events! {
         data_classes: Vec<String>, Open, ["pii"];
         /// How long it took.
         duration_us: u64, Open, 85;
+        /// What the policies saw of the call; other policies can be tried on it later.
+        context: Value, Content, {"source": "finance-app", "user": "u-42", "model": "gpt-4o", "at": 1772620200000000};
     }
     /// A policy blocked the request.
     RequestBlocked {
@@ -247,7 +249,7 @@ events! {
         attempt: u32, Open, 1;
         /// Status that the provider answered, where it did.
         status_code: u16, Open, 503;
-        /// `connect`, `timeout`, `status`, `protocol`.
+        /// `connect`, `timeout`, `status`, `protocol`; `circuit_open` and `busy` where the target was passed over.
         error_kind: String, Open, "connect";
         /// The error's text.
         error: String, Content, "connection refused";
@@ -257,6 +259,8 @@ events! {
         will_retry: bool, Open, false;
         /// The next attempt's target.
         next_target: String, Open, "azure/gpt-4o";
+        /// The provider's own id of the request.
+        upstream_request_id: String, Open, "req_9a3";
     }
     /// A target answered.
     RoutingSuccess {
