@@ -1,6 +1,7 @@
 //! The control store as callers see it.
 
 use crate::attempts::Attempts;
+use crate::meters::{Meter, Meters};
 use crate::table::Table;
 use crate::tokens::Tokens;
 use crate::users::Account;
@@ -25,6 +26,7 @@ const PASSWORD_BYTES: usize = 18;
 pub struct Control {
     connection: Mutex<Connection>,
     keys: Table,
+    meters: Meters,
     /// By id: who may use a token is known without reading the file.
     accounts: RwLock<HashMap<String, (Arc<User>, i64)>>,
     tokens: Tokens,
@@ -47,6 +49,7 @@ impl Control {
         let connection = store::open(path)?;
         let control = Self {
             tokens: Tokens::load(&connection)?,
+            meters: Meters::load(&connection)?,
             connection: Mutex::new(connection),
             keys: Table::default(),
             accounts: RwLock::default(),
@@ -85,6 +88,11 @@ impl Control {
         self.keys.find(presented, Timestamp::now())
     }
 
+    /// Counts the use of a key. From memory; saved by [`Self::flush`].
+    pub fn meter(&self, key_id: &str) -> Arc<Meter> {
+        self.meters.of(key_id)
+    }
+
     /// Makes a key; its secret is in the answer and nowhere else.
     ///
     /// # Errors
@@ -98,7 +106,11 @@ impl Control {
     /// # Errors
     /// [`Error::NotFound`], [`Error::KeyEnded`], or where the store fails.
     pub fn rotate_key(&self, id: &str, overlap: Duration) -> Result<CreatedKey> {
-        self.change_keys(|connection| keys::rotate(connection, id, overlap))
+        let created = self.change_keys(|connection| keys::rotate(connection, id, overlap))?;
+        if !created.key.limits.is_none() {
+            self.meters.inherit(id, &created.key.id);
+        }
+        Ok(created)
     }
 
     /// Revokes a key, at once and for good.
@@ -119,12 +131,14 @@ impl Control {
         Ok(keys::all(&connection)?.into_iter().map(|(_, key)| key).collect())
     }
 
-    /// Saves when keys were last used. Call it now and then, and at the end.
+    /// Saves how much keys were used, and when last. Call it now and then, and at the end.
     ///
     /// # Errors
     /// Where the store fails.
     pub fn flush(&self) -> Result<()> {
-        self.save_used(&self.lock())
+        let connection = self.lock();
+        self.save_used(&connection)?;
+        self.meters.save(&connection)
     }
 
     // --- users ---

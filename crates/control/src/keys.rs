@@ -1,5 +1,6 @@
 //! API keys in the store.
 
+use crate::limits::{KeyLimits, Usd};
 use crate::secret::{self, Digest};
 use crate::{Error, Result, Scope, store};
 use event::Timestamp;
@@ -37,6 +38,8 @@ pub struct ApiKey {
     pub last_used_at: Option<Timestamp>,
     /// The key that it replaces.
     pub rotated_from: Option<String>,
+    /// How much it may be used.
+    pub limits: KeyLimits,
 }
 
 /// What a new key is for.
@@ -48,6 +51,8 @@ pub struct NewKey {
     pub scopes: Vec<Scope>,
     /// From when on it is refused; none: never.
     pub expires_at: Option<Timestamp>,
+    /// How much it may be used.
+    pub limits: KeyLimits,
 }
 
 /// A new key. The secret is shown this once.
@@ -88,8 +93,22 @@ impl ApiKey {
             revoked_at: store::maybe_time(row, "revoked_us")?,
             last_used_at: store::maybe_time(row, "last_used_us")?,
             rotated_from: row.get("rotated_from")?,
+            limits: limits(row)?,
         })
     }
+}
+
+fn limits(row: &Row<'_>) -> rusqlite::Result<KeyLimits> {
+    let count =
+        |column: &str| row.get::<_, Option<i64>>(column).map(|count| count.map(i64::unsigned_abs));
+    let rate: Option<String> = row.get("rate")?;
+    Ok(KeyLimits {
+        rate: rate.map(|text| store::parsed(&text, 0)).transpose()?,
+        burst: row.get("burst")?,
+        requests_per_day: count("requests_per_day")?,
+        tokens_per_day: count("tokens_per_day")?,
+        cost_per_day: count("cost_per_day_nanos")?.map(Usd::from_nanos),
+    })
 }
 
 /// All keys, newest first, with their hashes.
@@ -131,6 +150,7 @@ pub(crate) fn create(
     if let Some(source) = &new.source {
         check_source(source)?;
     }
+    new.limits.check()?;
     let secret = secret::random_text::<KEY_BYTES>(first.prefix())?;
     let key = ApiKey {
         id: format!("key_{}", Uuid::now_v7().simple()),
@@ -142,23 +162,39 @@ pub(crate) fn create(
         revoked_at: None,
         last_used_at: None,
         rotated_from: rotated_from.map(str::to_owned),
+        limits: new.limits,
     };
+    insert(connection, &key, &secret)?;
+    Ok(CreatedKey { secret, key })
+}
+
+fn insert(connection: &Connection, key: &ApiKey, secret: &str) -> Result<()> {
     let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
     connection.execute(
         "INSERT INTO api_keys (id, sha256, hint, source, scopes, created_us, expires_us, \
-         rotated_from) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+         rotated_from, rate, burst, requests_per_day, tokens_per_day, cost_per_day_nanos) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         params![
             key.id,
-            hex::encode(secret::sha256(&secret)),
+            hex::encode(secret::sha256(secret)),
             key.hint,
             key.source,
             scopes.join(" "),
             key.created_at.as_micros(),
             key.expires_at.map(Timestamp::as_micros),
             key.rotated_from,
+            key.limits.rate.map(|rate| rate.to_string()),
+            key.limits.burst,
+            key.limits.requests_per_day.map(integer),
+            key.limits.tokens_per_day.map(integer),
+            key.limits.cost_per_day.map(|cost| integer(cost.as_nanos())),
         ],
     )?;
-    Ok(CreatedKey { secret, key })
+    Ok(())
+}
+
+fn integer(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 fn check_source(source: &str) -> Result<()> {
@@ -179,7 +215,12 @@ pub(crate) fn rotate(connection: &Connection, id: &str, overlap: Duration) -> Re
     if !old.is_live(now) {
         return Err(Error::KeyEnded { id: old.id });
     }
-    let new = NewKey { source: old.source, scopes: old.scopes, expires_at: old.expires_at };
+    let new = NewKey {
+        source: old.source,
+        scopes: old.scopes,
+        expires_at: old.expires_at,
+        limits: old.limits,
+    };
     let created = create(connection, new, Some(&old.id))?;
     let overlap_us = i64::try_from(overlap.as_micros()).unwrap_or(i64::MAX);
     let end = now.as_micros().saturating_add(overlap_us);

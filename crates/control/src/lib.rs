@@ -5,6 +5,8 @@ mod control;
 mod error;
 mod keys;
 mod kinds;
+mod limits;
+mod meters;
 mod passwords;
 mod reviews;
 mod secret;
@@ -17,6 +19,8 @@ pub use control::Control;
 pub use error::{Error, LoginError, Result};
 pub use keys::{ApiKey, CreatedKey, NewKey};
 pub use kinds::{Role, Scope};
+pub use limits::{KeyLimits, Rate, Usd};
+pub use meters::{DayUse, LimitKind, LimitReached, Meter};
 pub use reviews::{
     ABOUT_BYTES_MAX, Claim, Fingerprint, HELD_BYTES_MAX, Hook, HookKind, NewReview, NewVote,
     PAGE_REVIEWS_MAX, RATIONALE_BYTES_MAX, Review, ReviewFilter, ReviewOutcome, ReviewPage,

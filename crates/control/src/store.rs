@@ -90,6 +90,20 @@ CREATE TABLE review_hooks (
   PRIMARY KEY (review_id, kind)
 ) STRICT;
 ",
+    "
+ALTER TABLE api_keys ADD COLUMN rate TEXT;
+ALTER TABLE api_keys ADD COLUMN burst INTEGER;
+ALTER TABLE api_keys ADD COLUMN requests_per_day INTEGER;
+ALTER TABLE api_keys ADD COLUMN tokens_per_day INTEGER;
+ALTER TABLE api_keys ADD COLUMN cost_per_day_nanos INTEGER;
+CREATE TABLE key_use (
+  key_id TEXT PRIMARY KEY,
+  day INTEGER NOT NULL,
+  requests INTEGER NOT NULL,
+  tokens INTEGER NOT NULL,
+  cost_nanos INTEGER NOT NULL
+) STRICT;
+",
 ];
 
 /// Opens the store, makes it where there is none, and brings it to the newest format.

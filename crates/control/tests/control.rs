@@ -1,7 +1,7 @@
 //! The control store at its boundary.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
-use control::{Control, Error, LoginError, NewKey, Role, Scope};
+use control::{Control, Error, KeyLimits, LimitKind, LoginError, NewKey, Role, Scope};
 use event::Timestamp;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn gateway_key() -> NewKey {
     NewKey {
         source: Some("finance-app".to_owned()),
         scopes: vec![Scope::Gateway],
-        expires_at: None,
+        ..NewKey::default()
     }
 }
 
@@ -172,4 +172,36 @@ fn newer_store_is_refused() {
     raw.pragma_update(None, "user_version", 99).unwrap();
     let refused = Control::open(&path).unwrap_err();
     assert!(matches!(refused, Error::NewerFormat { found: 99, .. }), "{refused:?}");
+}
+
+#[test]
+fn limits_and_use_survive_a_restart_and_a_rotation() {
+    let dir = tempfile::tempdir().unwrap();
+    let control = open(dir.path());
+    let limits = KeyLimits {
+        rate: "600/m".parse().ok(),
+        burst: Some(20),
+        requests_per_day: Some(2),
+        tokens_per_day: Some(1_000),
+        cost_per_day: "0.25".parse().ok(),
+    };
+    let first = control.create_key(NewKey { limits, ..gateway_key() }).unwrap();
+    assert_eq!(control.authenticate(&first.secret).unwrap().limits, limits);
+    let now = Timestamp::now();
+    let admit = |control: &Control, id: &str| {
+        control.meter(id).admit(&limits, std::time::Instant::now(), now)
+    };
+    admit(&control, &first.key.id).unwrap();
+    control.meter(&first.key.id).spend(12, "0.05".parse().ok(), now);
+    drop(control);
+    let control = open(dir.path());
+    let used = control.meter(&first.key.id).used(now);
+    assert_eq!((used.requests, used.tokens, used.cost.to_string()), (1, 12, "0.05".to_owned()));
+    let second = control.rotate_key(&first.key.id, Duration::ZERO).unwrap();
+    assert_eq!(second.key.limits, limits);
+    admit(&control, &second.key.id).unwrap();
+    let reached = admit(&control, &second.key.id).unwrap_err();
+    assert_eq!(reached.kind, LimitKind::RequestsPerDay, "a rotation is no new day");
+    let wrong = KeyLimits { burst: Some(0), ..limits };
+    assert!(control.create_key(NewKey { limits: wrong, ..gateway_key() }).is_err());
 }

@@ -50,6 +50,7 @@ pub fn start_traffic(control: &Control, gateway: SocketAddr) -> Outcome<(String,
             source: None,
             scopes: vec![Scope::Gateway],
             expires_at: Some(event::Timestamp::from_micros(now + KEY_LIFETIME_US)),
+            ..NewKey::default()
         })
         .map_err(|error| Failure::failed(error.to_string()))?;
     let key = created.secret.to_string();
