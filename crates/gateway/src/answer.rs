@@ -7,9 +7,11 @@ use crate::hold::{Hold, WHOLE_BYTES_MAX};
 use crate::received::{End, Ending, Received};
 use crate::refusal::{Code, Refusal};
 use crate::release::{self, Caller, with_ids};
+use crate::router::{Answerer, Trail};
 use crate::settings::Provider;
+use crate::{quota, upstream};
 use bytes::{Bytes, BytesMut};
-use event::{Component, Event, RequestCompleted, Timestamp, UsageOrigin};
+use event::{Component, Event, RequestCompleted, RoutingSuccess, Timestamp, UsageOrigin};
 use http::{HeaderMap, Response, header, response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -23,11 +25,11 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// One answer to one call.
 pub(crate) struct Reply<'a> {
     pub call: Call,
-    pub provider: &'a Provider,
     pub facts: RequestFacts,
-    /// The usage chunk that our injection causes is hidden.
-    pub hides_usage: bool,
-    pub sent_at: Instant,
+    /// Who answers.
+    pub from: Answerer<'a>,
+    /// What was tried before.
+    pub trail: Trail,
 }
 
 /// Where an answer's pieces go: kept until all is there, or flowing.
@@ -39,7 +41,7 @@ enum Out {
 impl Reply<'_> {
     /// Takes the answer in and passes it on.
     pub(crate) async fn relay(
-        self,
+        mut self,
         mut writer: Option<DecisionWriter>,
         response: Response<Incoming>,
         to: Caller,
@@ -48,8 +50,8 @@ impl Reply<'_> {
         let answered = Answered {
             at: Timestamp::now(),
             status: head.status.as_u16(),
-            latency_ms: millis(self.sent_at),
-            request_id: upstream_request_id(&head.headers),
+            latency_ms: millis(self.from.sent_at),
+            request_id: upstream::request_id(&head.headers),
         };
         let recorded_headers = headers::recorded(&head.headers);
         let content_type = text(&head.headers, header::CONTENT_TYPE.as_str());
@@ -63,6 +65,7 @@ impl Reply<'_> {
         self.prepare(&mut head, answered.request_id.as_deref());
         let mut out = self.out(&received, head, to);
         let ending = self.pump(body, &mut received, &mut out).await;
+        self.free_target(ending);
         let mut last = Vec::new();
         let Received { reader, upstream, mut client, hold, .. } = received;
         let kept_all = hold.keeps_all();
@@ -93,7 +96,8 @@ impl Reply<'_> {
             unsent: kept_all,
         };
         let bodies = upstream.into_iter().chain(client).collect();
-        let refusal = self.record(writer.as_mut(), end, bodies).await;
+        let trail = std::mem::take(&mut self.trail);
+        let refusal = self.record(writer.as_mut(), trail, end, bodies).await;
         self.measure(received.waited, answered.status);
         self.release(out, last, received.trailers, ending, refusal, writer).await;
     }
@@ -105,9 +109,11 @@ impl Reply<'_> {
     ) -> Result<Received, RecordError> {
         let content_type = text(&head.headers, header::CONTENT_TYPE.as_str());
         let encoding = text(&head.headers, header::CONTENT_ENCODING.as_str());
-        let upstream = writer.map(|writer| writer.body(Role::UpstreamResponse, 0)).transpose()?;
+        let upstream = writer
+            .map(|writer| writer.body(Role::UpstreamResponse, self.from.part_number()))
+            .transpose()?;
         let client = match writer {
-            Some(writer) if self.hides_usage => Some(writer.body(Role::ClientResponse, 0)?),
+            Some(writer) if self.from.hides_usage => Some(writer.body(Role::ClientResponse, 0)?),
             _ => None,
         };
         Ok(Received {
@@ -124,9 +130,20 @@ impl Reply<'_> {
             bytes: 0,
             first_byte_ms: None,
             trailers: None,
-            waited: self.sent_at.elapsed(),
+            // Attempts before, and pauses between them, are not ours either.
+            waited: self.from.first_sent.elapsed(),
             error: None,
         })
+    }
+
+    /// The target is done with, even where the caller is slow.
+    fn free_target(&mut self, ending: Ending) {
+        match (self.from.lease.take(), ending) {
+            (Some(lease), Ending::Complete) => lease.whole(),
+            (Some(lease), Ending::UpstreamInterrupted) => lease.broke_off(),
+            // Dropped: a caller that leaves says nothing of the target.
+            (_, _) => {}
+        }
     }
 
     /// How much of the answer has to wait for its record.
@@ -140,7 +157,7 @@ impl Reply<'_> {
         let streams = media.eq_ignore_ascii_case("text/event-stream")
             || (self.call.route.format == Format::Gemini && self.call.route.path_stream);
         if streams && encoding.is_none() {
-            return Hold::Events(EventGate::new(self.call.route.format, self.hides_usage));
+            return Hold::Events(EventGate::new(self.call.route.format, self.from.hides_usage));
         }
         let length = head
             .headers
@@ -158,7 +175,7 @@ impl Reply<'_> {
         if let Some(value) = upstream_id.and_then(headers::value) {
             head.headers.insert("x-upstream-request-id", value);
         }
-        if self.hides_usage {
+        if self.from.hides_usage {
             head.headers.remove(header::CONTENT_LENGTH);
         }
         // The version is the connection's own.
@@ -182,12 +199,11 @@ impl Reply<'_> {
 
     /// Takes the body in and lets out what may go.
     async fn pump(&self, mut body: Incoming, received: &mut Received, out: &mut Out) -> Ending {
-        let idle = self.call.shared.settings.timeouts.idle;
         let mut ready = Vec::new();
         loop {
             let waiting = Instant::now();
             let frame = tokio::select! {
-                frame = tokio::time::timeout(idle, body.frame()) => frame,
+                frame = tokio::time::timeout_at(self.silent_at(), body.frame()) => frame,
                 () = gone(out) => return Ending::ClientDisconnected,
             };
             received.waited += waiting.elapsed();
@@ -201,6 +217,9 @@ impl Reply<'_> {
                     }
                 },
                 Ok(Some(Err(error))) => return received.interrupted(&error.to_string()),
+                Err(_) if self.is_overdue() => {
+                    return received.interrupted("the answer took longer than allowed");
+                }
                 Err(_) => return received.interrupted("the provider fell silent"),
             };
             received.first_byte_ms.get_or_insert_with(|| millis(self.call.arrived));
@@ -213,6 +232,17 @@ impl Reply<'_> {
             }
             received.make_room().await;
         }
+    }
+
+    /// Until when the next piece has to come.
+    fn silent_at(&self) -> tokio::time::Instant {
+        let idle = tokio::time::Instant::now() + self.from.idle;
+        self.from.until.map_or(idle, |until| until.min(idle))
+    }
+
+    /// Whether the answer should be whole by now.
+    fn is_overdue(&self) -> bool {
+        self.from.until.is_some_and(|until| until <= tokio::time::Instant::now())
     }
 
     /// Passes on what is ready; false where the caller is gone.
@@ -261,26 +291,55 @@ impl Reply<'_> {
     async fn record(
         &self,
         writer: Option<&mut DecisionWriter>,
+        trail: Trail,
         end: End<'_>,
         bodies: Vec<BodyWriter>,
     ) -> Option<Refusal> {
+        let answered = end.answered;
+        let completed = self.completed(end);
+        if let Some(meter) = &self.call.meter {
+            quota::spend(meter, completed.usage.as_ref(), completed.cost_usd.as_deref());
+        }
         let writer = writer?;
-        let model = self.facts.model.as_deref();
-        let events = [
-            Call::answered(&self.provider.name, model, end.answered),
-            Event::new(Component::Gateway, Timestamp::now(), self.completed(end)),
-        ];
-        let error = writer.commit(&events, bodies).await.err()?;
+        let completed = Event::new(Component::Gateway, Timestamp::now(), completed);
+        let committed = if trail.is_empty() {
+            writer.commit(&[self.succeeded(answered), completed], bodies).await
+        } else {
+            let Trail { mut events, bodies: mut all } = trail;
+            if !self.from.failed {
+                events.push(self.succeeded(answered));
+            }
+            events.push(completed);
+            all.extend(bodies);
+            writer.commit(&events, all).await
+        };
+        let error = committed.err()?;
         release::unrecorded_outcome(&self.call, &error)
+    }
+
+    /// A target answered: the event that opens the outcome.
+    fn succeeded(&self, head: &Answered) -> Event {
+        let model = self.from.model.or(self.facts.model.as_deref());
+        let data = RoutingSuccess {
+            provider: Some(self.from.provider.name.clone()),
+            model: model.map(str::to_owned),
+            attempt: Some(self.from.attempt),
+            status_code: Some(head.status),
+            latency_ms: Some(head.latency_ms),
+            fallback_from: self.from.fallback_from.clone(),
+            upstream_request_id: head.request_id.clone(),
+        };
+        Event::new(Component::ModelRouter, head.at, data)
     }
 
     fn completed(&self, end: End<'_>) -> RequestCompleted {
         let shared = &self.call.shared;
-        let model = end.read.model.clone().or_else(|| self.facts.model.clone());
+        let asked = self.from.model.or(self.facts.model.as_deref());
+        let model = end.read.model.clone().or_else(|| asked.map(str::to_owned));
         let usage = end.read.usage;
         let cost = match (&usage, &model) {
             (Some(usage), Some(model)) => {
-                Some(shared.prices.cost(self.provider.kind.as_str(), model, usage))
+                Some(shared.prices.cost(self.from.provider.kind.as_str(), model, usage))
             }
             _ => None,
         };
@@ -295,7 +354,7 @@ impl Reply<'_> {
             latency_ms: Some(millis(self.call.arrived)),
             ttft_ms: end.first_byte_ms,
             overhead_ms: Some(round(total.saturating_sub(end.waited))),
-            provider: Some(self.provider.name.clone()),
+            provider: Some(self.from.provider.name.clone()),
             model,
             usage_origin: Some(origin.as_str().to_owned()),
             cost_state: Some(match &cost {
@@ -334,7 +393,7 @@ impl Reply<'_> {
             (Out::Kept(to, _), None) if interrupted => {
                 let mut refusal = Refusal::new(
                     Code::UpstreamError,
-                    format!("The provider {} broke off its answer.", self.provider.name),
+                    format!("The provider {} broke off its answer.", self.from.provider.name),
                 );
                 refusal.provider_called = true;
                 release::answer_refusal(&self.call, &refusal, to);
@@ -369,7 +428,7 @@ impl Reply<'_> {
     fn measure(&self, waited: Duration, status: u16) {
         let total = self.call.arrived.elapsed();
         let class = format!("{}xx", status / 100);
-        metrics::counter!("audit_layer_requests_total", "provider" => self.provider.name.clone(), "status" => class)
+        metrics::counter!("audit_layer_requests_total", "provider" => self.from.provider.name.clone(), "status" => class)
             .increment(1);
         metrics::histogram!("audit_layer_request_seconds").record(total.as_secs_f64());
         metrics::histogram!("audit_layer_overhead_seconds")
@@ -389,6 +448,7 @@ async fn gone(out: &mut Out) {
 pub(crate) async fn record_gone(
     call: &Call,
     provider: &Provider,
+    trail: Trail,
     writer: &mut Option<DecisionWriter>,
 ) {
     let Some(writer) = writer else { return };
@@ -403,16 +463,11 @@ pub(crate) async fn record_gone(
         ending: Some(Ending::ClientDisconnected.as_str().to_owned()),
         ..RequestCompleted::default()
     };
-    let event = Event::new(Component::Gateway, Timestamp::now(), data);
-    if let Err(error) = writer.commit(&[event], Vec::new()).await {
+    let Trail { mut events, bodies } = trail;
+    events.push(Event::new(Component::Gateway, Timestamp::now(), data));
+    if let Err(error) = writer.commit(&events, bodies).await {
         tracing::error!(%error, "the end of a call was not recorded");
     }
-}
-
-fn upstream_request_id(headers: &HeaderMap) -> Option<String> {
-    ["x-request-id", "request-id", "apim-request-id", "x-amzn-requestid"]
-        .iter()
-        .find_map(|name| text(headers, name))
 }
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {

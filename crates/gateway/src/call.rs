@@ -4,9 +4,10 @@ use crate::admit::{Caller, Ids};
 use crate::refusal::Refusal;
 use crate::settings::Authentication;
 use crate::shared::Shared;
+use control::Meter;
 use event::{
-    Component, DeliveryFailed, Event, RequestFailed, RequestReceived, RequestRejected,
-    RoutingFailed, RoutingStart, RoutingSuccess, Timestamp,
+    Component, DeliveryFailed, Event, RequestCompleted, RequestFailed, RequestReceived,
+    RequestRejected, Timestamp, UsageOrigin,
 };
 use http::{HeaderMap, Method};
 use recorder::{BodyWriter, DecisionIds, DecisionWriter, PersonNames, RecordError, Role};
@@ -28,6 +29,8 @@ pub(crate) struct Call {
     pub headers: HeaderMap,
     pub address: IpAddr,
     pub caller: Caller,
+    /// Counts what the caller's key uses, where that is limited.
+    pub meter: Option<Arc<Meter>>,
 }
 
 /// Milliseconds with microseconds behind the point.
@@ -91,22 +94,8 @@ impl Call {
         writer: &mut DecisionWriter,
         intent: Intent<'_>,
     ) -> Result<(), RecordError> {
-        let facts = intent.facts;
-        let events = [
-            self.received(Some(facts), intent.received.len() as u64),
-            Event::new(
-                Component::ModelRouter,
-                Timestamp::now(),
-                RoutingStart {
-                    model: facts.model.clone(),
-                    strategy: Some("single".to_owned()),
-                    candidates: Some(vec![match &facts.model {
-                        Some(model) => format!("{}/{model}", intent.provider),
-                        None => intent.provider.to_owned(),
-                    }]),
-                },
-            ),
-        ];
+        let events =
+            [self.received(Some(intent.facts), intent.received.len() as u64), intent.routing];
         let mut bodies: Vec<BodyWriter> = Vec::new();
         if !intent.received.is_empty() {
             let mut body = writer.body(Role::ClientRequest, 0)?;
@@ -160,82 +149,59 @@ impl Call {
         Ok(())
     }
 
-    /// No provider answered.
-    pub(crate) async fn record_failure(
+    /// A request that the gateway answered itself.
+    pub(crate) async fn record_own_answer(
         &self,
-        writer: &mut DecisionWriter,
-        failure: Failure<'_>,
+        facts: &RequestFacts,
+        body: &[u8],
     ) -> Result<(), RecordError> {
-        let now = Timestamp::now();
-        let mut events = Vec::with_capacity(2);
-        if let Some(error) = failure.attempt {
-            events.push(Event::new(
-                Component::ModelRouter,
-                now,
-                RoutingFailed {
-                    provider: Some(failure.provider.to_owned()),
-                    model: failure.model.map(str::to_owned),
-                    attempt: Some(1),
-                    error_kind: Some(error.kind().to_owned()),
-                    error: Some(error.to_string()),
-                    latency_ms: Some(millis(failure.sent_at)),
-                    will_retry: Some(false),
-                    ..RoutingFailed::default()
-                },
-            ));
-        }
-        events.push(Event::new(
-            Component::Gateway,
-            now,
-            RequestFailed {
-                status_code: failure.status_code,
-                code: Some(failure.code.to_owned()),
-                error: Some(failure.message.to_owned()),
-                latency_ms: Some(millis(self.arrived)),
-                provider: Some(failure.provider.to_owned()),
-                ..RequestFailed::default()
-            },
-        ));
-        writer.commit(&events, Vec::new()).await?;
+        let mut writer = self.writer().await?;
+        let completed = RequestCompleted {
+            status_code: Some(200),
+            latency_ms: Some(millis(self.arrived)),
+            usage_origin: Some(UsageOrigin::Unknown.as_str().to_owned()),
+            cost_state: Some("no_usage".to_owned()),
+            response_bytes: Some(body.len() as u64),
+            bytes_delivered: Some(body.len() as u64),
+            content_type: Some("application/json".to_owned()),
+            outcome: Some("ALLOW".to_owned()),
+            ending: Some("complete".to_owned()),
+            ..RequestCompleted::default()
+        };
+        let events = [
+            self.received(Some(facts), 0),
+            Event::new(Component::Gateway, Timestamp::now(), completed),
+        ];
+        let mut answer = writer.body(Role::ClientResponse, 0)?;
+        answer.push(body);
+        writer.commit(&events, vec![answer]).await?;
         Ok(())
     }
 
-    /// A target answered: the event that opens the outcome.
-    pub(crate) fn answered(provider: &str, model: Option<&str>, head: &Answered) -> Event {
-        Event::new(
-            Component::ModelRouter,
-            head.at,
-            RoutingSuccess {
-                provider: Some(provider.to_owned()),
-                model: model.map(str::to_owned),
-                attempt: Some(1),
-                status_code: Some(head.status),
-                latency_ms: Some(head.latency_ms),
-                upstream_request_id: head.request_id.clone(),
-                ..RoutingSuccess::default()
-            },
-        )
+    /// No provider answered. `tried` tells of the attempts.
+    pub(crate) async fn record_failure(
+        &self,
+        writer: &mut DecisionWriter,
+        mut tried: Vec<Event>,
+        bodies: Vec<BodyWriter>,
+        failed: RequestFailed,
+    ) -> Result<(), RecordError> {
+        let latency_ms = Some(millis(self.arrived));
+        let data = RequestFailed { latency_ms, ..failed };
+        tried.push(Event::new(Component::Gateway, Timestamp::now(), data));
+        writer.commit(&tried, bodies).await?;
+        Ok(())
     }
 }
 
 /// What is recorded before a provider is called.
 pub(crate) struct Intent<'a> {
     pub facts: &'a RequestFacts,
-    pub provider: &'a str,
+    /// Who may answer.
+    pub routing: Event,
     pub received: &'a [u8],
     /// The request as the provider gets it, where it differs.
     pub sent: Option<&'a [u8]>,
-}
-
-/// A call without an answer.
-pub(crate) struct Failure<'a> {
-    pub provider: &'a str,
-    pub model: Option<&'a str>,
-    pub attempt: Option<&'a crate::upstream::UpstreamError>,
-    pub status_code: Option<u16>,
-    pub code: &'a str,
-    pub message: &'a str,
-    pub sent_at: Instant,
 }
 
 /// The head of a provider's answer.

@@ -2,6 +2,7 @@
 
 use crate::body::AnswerBody;
 use crate::shared::{Readiness, Shared};
+use crate::targets::TargetHealth;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
@@ -10,7 +11,7 @@ pub(crate) fn answer(shared: &Shared, path: &str) -> Option<Response<AnswerBody>
     let (status, text) = match path {
         "/healthz" => (StatusCode::OK, r#"{"status":"ok"}"#.to_owned()),
         "/readyz" => match &*shared.ready.borrow() {
-            Readiness::Ready => (StatusCode::OK, r#"{"status":"ready"}"#.to_owned()),
+            Readiness::Ready => (StatusCode::OK, ready(shared)),
             Readiness::NotReady(reason) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 serde_json::json!({"status": "not ready", "reason": reason}).to_string(),
@@ -24,4 +25,11 @@ pub(crate) fn answer(shared: &Shared, path: &str) -> Option<Response<AnswerBody>
         .headers_mut()
         .insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
     Some(response)
+}
+
+/// Ready, with how the targets are: a target that is down keeps nobody from recording.
+fn ready(shared: &Shared) -> String {
+    let Some(targets) = &shared.targets else { return r#"{"status":"ready"}"#.to_owned() };
+    let shown: Vec<_> = targets.health().iter().map(TargetHealth::to_json).collect();
+    serde_json::json!({"status": "ready", "targets": shown}).to_string()
 }

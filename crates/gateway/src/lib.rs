@@ -9,14 +9,21 @@ mod health;
 mod hold;
 mod merge;
 mod pipeline;
+mod quota;
 mod received;
 mod refusal;
 mod release;
+mod router;
 mod server;
 mod settings;
 mod shared;
+mod targets;
 mod upstream;
 
 pub use server::{Gateway, GatewayError};
-pub use settings::{Authentication, OnRecordFailure, Provider, ProviderKind, Settings, Timeouts};
+pub use settings::{
+    Authentication, Breaker, Dialect, Model, OnRecordFailure, Provider, ProviderKind, Retry,
+    Settings, Strategy, Target, Timeouts,
+};
 pub use shared::Readiness;
+pub use targets::{ATTEMPTS_MAX, ModelError, TARGETS_MAX, TargetHealth};

@@ -3,15 +3,18 @@
 use crate::admit;
 use crate::answer::{self, Reply};
 use crate::body::AnswerBody;
-use crate::call::{Call, Failure, Intent};
+use crate::call::{Call, Intent};
 use crate::merge::Merged;
+use crate::quota;
 use crate::refusal::{Code, Refusal};
 use crate::release::{Caller, answer_refusal, unrecorded_outcome, with_ids};
-use crate::settings::{OnRecordFailure, Provider};
+use crate::router::{self, End, NoAnswer, Plan, Routed, Sending, Trail, differ, listing};
+use crate::settings::OnRecordFailure;
 use crate::shared::Shared;
-use crate::upstream::{self, Outgoing, UpstreamError};
+use crate::upstream::UpstreamError;
 use bytes::{Bytes, BytesMut};
-use event::Timestamp;
+use control::ApiKey;
+use event::{RequestFailed, Timestamp};
 use http::{Request, Response, StatusCode, header, request};
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -63,18 +66,19 @@ async fn run(shared: Arc<Shared>, request: Request<Incoming>, peer: IpAddr, to: 
         }
     };
     let shared = call.shared.clone();
-    let Some(provider) = upstream::choose(&shared.settings.providers, &call.route, &call.path)
-    else {
-        let refusal = Refusal::new(
-            Code::NotFound,
-            format!(
-                "No provider is configured for {}; the operator adds one under [[providers]].",
-                call.path
-            ),
-        );
-        return refuse(&call, refusal, &received, to).await;
-    };
-    route(call, provider, facts, received, to).await;
+    let listed = shared.targets.as_ref().and_then(|t| listing(t, &call.method, &call.path));
+    match listed {
+        Some(Ok(body)) => return list_models(&call, &facts, body, to).await,
+        Some(Err(refusal)) => return refuse(&call, refusal, &received, to).await,
+        None => {}
+    }
+    match router::plan(&shared, &call, &facts) {
+        Ok(plan) => {
+            let body = received.clone();
+            route(call, plan, facts, received, body, to).await;
+        }
+        Err(refusal) => refuse(&call, refusal, &received, to).await,
+    }
 }
 
 /// Who calls, and whether the call may go on.
@@ -104,7 +108,15 @@ fn admit(
         )
     });
     let path = path.unwrap_or_else(|| head.uri.path()).to_owned();
-    let admitted = key.map(|_| ()).and(placed).and(traced).and(said);
+    let limited = |key: Option<Arc<ApiKey>>| quota::admit(&shared.keys, key.as_deref(), settings);
+    let mut meter = None;
+    let admitted = match key {
+        Ok(key) => placed.and(traced).and(said).and_then(|()| {
+            meter = limited(key)?;
+            Ok(())
+        }),
+        Err(refusal) => Err(refusal),
+    };
     let call = Call {
         ids,
         arrived,
@@ -116,6 +128,7 @@ fn admit(
         address: admit::client_address(peer, &head.headers, settings),
         headers: head.headers,
         caller,
+        meter,
         shared: shared.clone(),
     };
     (call, admitted)
@@ -176,54 +189,40 @@ fn together(first: Bytes, rest: &BytesMut) -> Bytes {
     whole.freeze()
 }
 
-/// Records the intent, calls the provider, and goes on with its answer.
+/// Records the intent, asks those who may answer, and goes on with what comes of it. `received`
+/// is the body as the caller sent it, `body` the one that goes on.
 async fn route(
     call: Call,
-    provider: &Provider,
+    plan: Plan<'_>,
     facts: RequestFacts,
     received: Bytes,
+    body: Bytes,
     mut to: Caller,
 ) {
-    let injected = (provider.inject_usage && facts.stream && !facts.wants_usage)
-        .then(|| wire::inject_usage(call.route.format, &received))
-        .flatten()
-        .map(Bytes::from);
+    let sending = Sending { facts: &facts, received: &received, body: &body };
+    let first = plan.prepare(&call, &sending);
     let intent = Intent {
         facts: &facts,
-        provider: &provider.name,
+        routing: plan.start(&facts),
         received: &received,
-        sent: injected.as_deref(),
+        sent: differ(&first.body, &received).then_some(&*first.body),
     };
     let mut writer = match record_intent(&call, intent).await {
         Ok(writer) => writer,
         Err(refusal) => return answer_refusal(&call, &refusal, to),
     };
-    let hides_usage = injected.is_some();
-    let path = match &call.route.passthrough {
-        Some(name) => call.path.get("/passthrough/".len() + name.len()..).unwrap_or("/"),
-        None => &call.path,
-    };
-    let outgoing = Outgoing {
-        method: &call.method,
-        path,
-        query: call.query.as_deref(),
-        headers: &call.headers,
-        body: injected.unwrap_or(received),
-    };
-    let sent_at = Instant::now();
-    let result = match upstream::request(provider, outgoing) {
-        Err(error) => Err(UpstreamError::Protocol(error.to_string())),
-        Ok(request) => tokio::select! {
-            result = call.shared.upstream.send(request) => result,
-            () = to.closed() => return answer::record_gone(&call, provider, &mut writer).await,
-        },
-    };
-    match result {
-        Ok(response) => {
-            let reply = Reply { call, provider, facts, hides_usage, sent_at };
+    let Routed { end, trail } =
+        router::route(&call, plan, first, sending, writer.as_ref(), &mut to).await;
+    match end {
+        End::Answered(response, from) => {
+            let reply = Reply { call, facts, from, trail };
             reply.relay(writer, response, to).await;
         }
-        Err(error) => fail(&call, provider, &facts, &mut writer, error, sent_at, to).await,
+        End::Failed(nobody) => fail(&call, nobody, trail, &mut writer, to).await,
+        End::Gone(provider) => answer::record_gone(&call, provider, trail, &mut writer).await,
+        End::Unrecorded(error) => {
+            answer_refusal(&call, &Refusal::unrecorded(&error, true), to);
+        }
     }
 }
 
@@ -248,38 +247,51 @@ async fn record_intent(call: &Call, intent: Intent<'_>) -> Result<Option<Decisio
 /// No answer came.
 async fn fail(
     call: &Call,
-    provider: &Provider,
-    facts: &RequestFacts,
+    nobody: NoAnswer<'_>,
+    trail: Trail,
     writer: &mut Option<DecisionWriter>,
-    error: UpstreamError,
-    sent_at: Instant,
     to: Caller,
 ) {
-    let code = match error {
-        UpstreamError::Timeout(_) => Code::UpstreamTimeout,
-        _ => Code::UpstreamError,
-    };
-    let message = match code {
-        Code::UpstreamTimeout => format!("The provider {} did not answer in time.", provider.name),
-        _ => format!("The provider {} could not be reached.", provider.name),
+    let NoAnswer { provider, model, error } = nobody;
+    let timed_out = matches!(error, Some(UpstreamError::Timeout(_)));
+    let code = if timed_out { Code::UpstreamTimeout } else { Code::UpstreamError };
+    let message = match (model, timed_out) {
+        (None, true) => format!("The provider {} did not answer in time.", provider.name),
+        (None, false) => format!("The provider {} could not be reached.", provider.name),
+        (Some(model), true) => format!("No target of the model {model} answered in time."),
+        (Some(model), false) => format!("No target of the model {model} could be reached."),
     };
     let mut refusal = Refusal::new(code, message);
-    let detail = error.to_string();
-    let failure = Failure {
-        provider: &provider.name,
-        model: facts.model.as_deref(),
-        attempt: Some(&error),
+    let detail = error.map_or_else(|| refusal.message.clone(), |error| error.to_string());
+    let failed = RequestFailed {
         status_code: Some(code.status().as_u16()),
-        code: code.as_str(),
-        message: &detail,
-        sent_at,
+        code: Some(code.as_str().to_owned()),
+        error: Some(detail),
+        provider: Some(provider.name.clone()),
+        ..RequestFailed::default()
     };
     if let Some(writer) = writer
-        && let Err(error) = call.record_failure(writer, failure).await
+        && let Err(error) = call.record_failure(writer, trail.events, trail.bodies, failed).await
     {
         refusal = unrecorded_outcome(call, &error).unwrap_or(refusal);
     }
     answer_refusal(call, &refusal, to);
+}
+
+/// Answers with the models that callers may name.
+async fn list_models(call: &Call, facts: &RequestFacts, body: String, to: Caller) {
+    let body = Bytes::from(body);
+    match call.record_own_answer(facts, &body).await {
+        Ok(()) => {}
+        Err(_) if call.shared.settings.on_record_failure == OnRecordFailure::Forward => {
+            call.shared.recorder.note_gap();
+        }
+        Err(error) => return answer_refusal(call, &Refusal::unrecorded(&error, false), to),
+    }
+    let mut response = Response::new(AnswerBody::whole(body));
+    let json = http::HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    let _gone = to.send(with_ids(response, &call.ids));
 }
 
 /// Refuses and records it.

@@ -16,7 +16,9 @@ pub(crate) enum Code {
     InvalidApiKey,
     SourceNotAllowed,
     NotFound,
+    ModelNotFound,
     BodyTooLarge,
+    RateLimitExceeded,
     UpstreamError,
     UpstreamTimeout,
     AuditUnavailable,
@@ -31,7 +33,9 @@ impl Code {
             Self::InvalidApiKey => "invalid_api_key",
             Self::SourceNotAllowed => "source_not_allowed",
             Self::NotFound => "not_found",
+            Self::ModelNotFound => "model_not_found",
             Self::BodyTooLarge => "body_too_large",
+            Self::RateLimitExceeded => "rate_limit_exceeded",
             Self::UpstreamError => "upstream_error",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::AuditUnavailable => "audit_unavailable",
@@ -45,8 +49,9 @@ impl Code {
             }
             Self::InvalidApiKey => StatusCode::UNAUTHORIZED,
             Self::SourceNotAllowed => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::ModelNotFound => StatusCode::NOT_FOUND,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RateLimitExceeded => StatusCode::TOO_MANY_REQUESTS,
             Self::UpstreamError => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::AuditUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -57,6 +62,7 @@ impl Code {
         match self {
             Self::InvalidApiKey => "authentication_error",
             Self::SourceNotAllowed => "permission_error",
+            Self::RateLimitExceeded => "rate_limit_error",
             Self::UpstreamError | Self::UpstreamTimeout => "upstream_error",
             Self::AuditUnavailable => "server_error",
             _ => "invalid_request_error",
@@ -68,8 +74,9 @@ impl Code {
         match self {
             Self::InvalidApiKey => "authentication_error",
             Self::SourceNotAllowed => "permission_error",
-            Self::NotFound => "not_found_error",
+            Self::NotFound | Self::ModelNotFound => "not_found_error",
             Self::BodyTooLarge => "request_too_large",
+            Self::RateLimitExceeded => "rate_limit_error",
             Self::UpstreamError | Self::UpstreamTimeout => "api_error",
             Self::AuditUnavailable => "overloaded_error",
             _ => "invalid_request_error",
@@ -81,7 +88,8 @@ impl Code {
         match self {
             Self::InvalidApiKey => "UNAUTHENTICATED",
             Self::SourceNotAllowed => "PERMISSION_DENIED",
-            Self::NotFound => "NOT_FOUND",
+            Self::NotFound | Self::ModelNotFound => "NOT_FOUND",
+            Self::RateLimitExceeded => "RESOURCE_EXHAUSTED",
             Self::UpstreamTimeout => "DEADLINE_EXCEEDED",
             Self::UpstreamError | Self::AuditUnavailable => "UNAVAILABLE",
             _ => "INVALID_ARGUMENT",
@@ -99,6 +107,8 @@ pub(crate) struct Refusal {
     pub retry_after: Option<Duration>,
     /// The provider was called already: a retry would call it again.
     pub provider_called: bool,
+    /// Further headers of the answer.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 impl Refusal {
@@ -109,6 +119,7 @@ impl Refusal {
             param: None,
             retry_after: None,
             provider_called: false,
+            headers: Vec::new(),
         }
     }
 
@@ -128,6 +139,7 @@ impl Refusal {
             param: None,
             retry_after: Some(Duration::from_secs(5)),
             provider_called,
+            headers: Vec::new(),
         }
     }
 
@@ -164,7 +176,13 @@ impl Refusal {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(after) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        for (name, value) in &self.headers {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(*name, value);
+            }
         }
         if self.provider_called {
             headers.insert("x-should-retry", HeaderValue::from_static("false"));

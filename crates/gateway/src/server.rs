@@ -5,6 +5,7 @@ use crate::health;
 use crate::pipeline;
 use crate::settings::Settings;
 use crate::shared::{Readiness, Shared};
+use crate::targets::{ModelError, TargetHealth, Targets};
 use crate::upstream::Upstream;
 use control::Control;
 use http::{Request, Response};
@@ -41,6 +42,9 @@ pub enum GatewayError {
     /// TLS trust roots or the listener.
     #[error("the gateway cannot start: {0}")]
     Io(#[from] std::io::Error),
+    /// The models.
+    #[error("models cannot be routed: {0}")]
+    Models(#[from] ModelError),
     /// The price catalogue.
     #[error("the price catalogue cannot be read: {0}")]
     Prices(#[from] wire::PricesError),
@@ -50,15 +54,16 @@ impl Gateway {
     /// A gateway over a recorder.
     ///
     /// # Errors
-    /// Where trust roots or prices cannot be read.
+    /// Where trust roots or prices cannot be read, or models make no sense.
     pub fn new(
         settings: Settings,
         recorder: Recorder,
         keys: Arc<Control>,
         ready: watch::Receiver<Readiness>,
     ) -> Result<Self, GatewayError> {
-        let upstream = Upstream::new(&settings.timeouts)?;
+        let upstream = Upstream::new(settings.timeouts.connect)?;
         let shared = Shared {
+            targets: Targets::new(&settings, &upstream)?,
             upstream,
             prices: Prices::bundled()?,
             redactor: policy::Redactor::new(),
@@ -69,6 +74,12 @@ impl Gateway {
             ready,
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Tells how the targets of models are, at any time.
+    pub fn targets(&self) -> impl Fn() -> Vec<TargetHealth> + Send + Sync + 'static + use<> {
+        let shared = self.shared.clone();
+        move || shared.targets.as_ref().map(Targets::health).unwrap_or_default()
     }
 
     /// Serves until `stop` is true, then lets requests under way end, for the configured time.

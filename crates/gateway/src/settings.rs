@@ -1,5 +1,6 @@
-//! What the gateway is told: addresses, limits, providers.
+//! What the gateway is told: addresses, limits, providers, models.
 
+use control::KeyLimits;
 use http::{HeaderValue, Uri};
 use ipnet::IpNet;
 use std::time::Duration;
@@ -37,7 +38,42 @@ pub enum ProviderKind {
     Generic,
 }
 
+/// What a provider understands: targets of one model have one in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// OpenAI's formats, on Azure too.
+    OpenAi,
+    /// Anthropic's messages.
+    Anthropic,
+    /// Gemini's.
+    Gemini,
+    /// Whatever it is sent.
+    Any,
+}
+
+impl Dialect {
+    /// What people call it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenAi => "OpenAI's",
+            Self::Anthropic => "Anthropic's",
+            Self::Gemini => "Gemini's",
+            Self::Any => "any",
+        }
+    }
+}
+
 impl ProviderKind {
+    /// What it understands.
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::OpenAi | Self::AzureOpenAi => Dialect::OpenAi,
+            Self::Anthropic => Dialect::Anthropic,
+            Self::Gemini => Dialect::Gemini,
+            Self::Generic => Dialect::Any,
+        }
+    }
+
     /// The name as configured, and as the price catalogue knows it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -65,11 +101,139 @@ pub struct Provider {
     pub inject_usage: bool,
     /// Whether it takes every format (an `--upstream` without configuration).
     pub takes_all: bool,
+    /// Azure's `api-version`: requests then go to `/openai/deployments/{model}/…`; without one
+    /// to `/openai/v1/…`.
+    pub api_version: Option<String>,
+    /// Whether a business associate agreement covers it (health data; policies ask).
+    pub baa: bool,
+}
+
+impl Provider {
+    /// What it understands.
+    pub const fn dialect(&self) -> Dialect {
+        if self.takes_all { Dialect::Any } else { self.kind.dialect() }
+    }
+}
+
+impl Target {
+    /// A target with the time limits of all.
+    pub fn new(provider: &str, model: &str, timeouts: &Timeouts) -> Self {
+        Self {
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+            weight: 1,
+            concurrency_max: None,
+            queue: Duration::from_secs(5),
+            connect: timeouts.connect,
+            first_byte: timeouts.first_byte,
+            idle: timeouts.idle,
+            total: None,
+        }
+    }
 }
 
 impl std::fmt::Debug for Provider {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Provider").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A logical model: what callers name, and who answers for it.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The name that callers use.
+    pub name: String,
+    /// How a target is chosen.
+    pub strategy: Strategy,
+    /// Who answers; all speak one format.
+    pub targets: Vec<Target>,
+    /// What happens after a failed attempt.
+    pub retry: Retry,
+    /// When a target is left alone.
+    pub breaker: Breaker,
+}
+
+/// How a target is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// In the order given.
+    Priority,
+    /// By weight.
+    Weighted,
+    /// The faster of two, of late.
+    LeastLatency,
+}
+
+impl Strategy {
+    /// The name as configured, and in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Priority => "priority",
+            Self::Weighted => "weighted",
+            Self::LeastLatency => "least-latency",
+        }
+    }
+}
+
+/// One model at one provider.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Name of the provider.
+    pub provider: String,
+    /// Name of the model, or Azure's deployment, there.
+    pub model: String,
+    /// Its share, with [`Strategy::Weighted`]; 0: only where all others failed.
+    pub weight: u32,
+    /// Calls at once at most; none: any number.
+    pub concurrency_max: Option<usize>,
+    /// How long a call waits for its turn where no other target has room.
+    pub queue: Duration,
+    /// For a connection.
+    pub connect: Duration,
+    /// From a request to the head of its answer.
+    pub first_byte: Duration,
+    /// Between two pieces of an answer.
+    pub idle: Duration,
+    /// From a request to the end of its answer; none: any time.
+    pub total: Option<Duration>,
+}
+
+/// What happens after a failed attempt.
+#[derive(Debug, Clone, Copy)]
+pub struct Retry {
+    /// Further attempts at the same target at most.
+    pub retries: u32,
+    /// Attempts of one call at most, over all targets.
+    pub attempts_max: u32,
+    /// Pause before the first further attempt; doubles each time.
+    pub backoff: Duration,
+    /// The longest `Retry-After` that is waited for.
+    pub retry_after_max: Duration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            retries: 1,
+            attempts_max: 4,
+            backoff: Duration::from_millis(200),
+            retry_after_max: Duration::from_secs(5),
+        }
+    }
+}
+
+/// When a target is left alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Breaker {
+    /// Failures in a row that open the circuit.
+    pub failures: u32,
+    /// How long it stays open before one call may try.
+    pub open: Duration,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self { failures: 5, open: Duration::from_secs(15) }
     }
 }
 
@@ -126,4 +290,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// The providers, in order of preference.
     pub providers: Vec<Provider>,
+    /// The models; none: every call goes to the provider of its format.
+    pub models: Vec<Model>,
+    /// Limits of keys that have none of their own.
+    pub limits: KeyLimits,
 }

@@ -2,6 +2,7 @@
 
 use crate::merge::Refusals;
 use crate::settings::Settings;
+use crate::targets::Targets;
 use crate::upstream::Upstream;
 use control::Control;
 use recorder::Recorder;
@@ -18,6 +19,8 @@ pub(crate) struct Shared {
     pub recorder: Recorder,
     pub keys: Arc<Control>,
     pub upstream: Upstream,
+    /// None where no models are configured.
+    pub targets: Option<Targets>,
     pub prices: Prices,
     pub redactor: policy::Redactor,
     pub refusals: Arc<Refusals>,

@@ -1,7 +1,7 @@
 //! The way to a provider: one pooled client, the request as the provider gets it.
 
 use crate::headers;
-use crate::settings::{Provider, ProviderKind, Timeouts};
+use crate::settings::{Provider, ProviderKind};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header, uri};
 use http_body_util::Full;
@@ -43,15 +43,15 @@ impl UpstreamError {
 #[derive(Clone)]
 pub(crate) struct Upstream {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    first_byte: Duration,
 }
 
 impl Upstream {
-    pub(crate) fn new(timeouts: &Timeouts) -> Result<Self, std::io::Error> {
+    /// A client that waits this long for a connection.
+    pub(crate) fn new(connect: Duration) -> Result<Self, std::io::Error> {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(timeouts.connect));
+        tcp.set_connect_timeout(Some(connect));
         tcp.set_keepalive(Some(Duration::from_secs(60)));
         let https = HttpsConnectorBuilder::new()
             .with_provider_and_native_roots(rustls::crypto::aws_lc_rs::default_provider())?
@@ -63,16 +63,17 @@ impl Upstream {
             .pool_max_idle_per_host(POOL_IDLE_MAX)
             .pool_idle_timeout(POOL_IDLE)
             .build(https);
-        Ok(Self { client, first_byte: timeouts.first_byte })
+        Ok(Self { client })
     }
 
     /// Sends one request; resolves with the head of its answer.
     pub(crate) async fn send(
         &self,
         request: Request<Full<Bytes>>,
+        first_byte: Duration,
     ) -> Result<Response<Incoming>, UpstreamError> {
-        match tokio::time::timeout(self.first_byte, self.client.request(request)).await {
-            Err(_) => Err(UpstreamError::Timeout(self.first_byte)),
+        match tokio::time::timeout(first_byte, self.client.request(request)).await {
+            Err(_) => Err(UpstreamError::Timeout(first_byte)),
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
                 let text = root_cause(&error);
@@ -114,6 +115,14 @@ pub(crate) fn choose<'a>(
         .find_map(|kind| providers.iter().find(|provider| provider.kind == *kind))
         .or_else(|| providers.iter().find(|provider| provider.takes_all))
         .or_else(|| providers.iter().find(|provider| provider.kind == ProviderKind::Generic))
+}
+
+/// The provider's own id of a request.
+pub(crate) fn request_id(headers: &HeaderMap) -> Option<String> {
+    ["x-request-id", "request-id", "apim-request-id", "x-amzn-requestid"]
+        .iter()
+        .find_map(|name| headers.get(*name)?.to_str().ok())
+        .map(str::to_owned)
 }
 
 /// What of the caller's request goes to the provider.
@@ -201,7 +210,12 @@ fn target(provider: &Provider, path: &str, query: Option<String>) -> Result<Uri,
         Some((_, last)) if !last.is_empty() && path.starts_with(&format!("/{last}/")) => {
             &path[last.len() + 1..]
         }
-        _ => path,
+        // So do `…/openai/v1` and `/openai/v1/…`.
+        Some(_) => match path.strip_prefix(base) {
+            Some(rest) if rest.starts_with('/') => rest,
+            _ => path,
+        },
+        None => path,
     };
     let mut full = format!("{base}{path}");
     if let Some(query) = query {

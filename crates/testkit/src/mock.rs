@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,6 +48,8 @@ pub struct MockProvider {
 #[derive(Debug)]
 struct State {
     behaviour: Mutex<Behaviour>,
+    /// For the next requests, one each.
+    script: Mutex<VecDeque<Behaviour>>,
     received: Mutex<Vec<Received>>,
     count: watch::Sender<usize>,
     keep: bool,
@@ -101,6 +104,7 @@ impl MockProvider {
         let (count, received) = watch::channel(0);
         let state = Arc::new(State {
             behaviour: Mutex::new(behaviour),
+            script: Mutex::default(),
             received: Mutex::default(),
             count,
             keep,
@@ -123,6 +127,11 @@ impl MockProvider {
     /// Answers like this from now on.
     pub fn set(&self, behaviour: Behaviour) {
         *lock(&self.state.behaviour) = behaviour;
+    }
+
+    /// Answers the next requests like these, one each, and then as before.
+    pub fn script(&self, behaviours: impl IntoIterator<Item = Behaviour>) {
+        lock(&self.state.script).extend(behaviours);
     }
 
     /// What it was asked so far.
@@ -176,7 +185,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> io::Result<Res
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     let behaviour = match head.headers.get(BEHAVIOUR_HEADER) {
         Some(value) => Behaviour::parse(value.to_str().expect("ASCII")),
-        None => lock(&state.behaviour).clone(),
+        None => lock(&state.script).pop_front().unwrap_or_else(|| lock(&state.behaviour).clone()),
     };
     let method = head.method.to_string();
     let path = head.uri.path().to_owned();

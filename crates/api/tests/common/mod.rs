@@ -132,6 +132,7 @@ impl TestApp {
             source: source.map(str::to_owned),
             scopes: vec![Scope::Read],
             expires_at: None,
+            ..NewKey::default()
         };
         self.control.create_key(new).unwrap().secret.to_string()
     }

@@ -45,6 +45,12 @@ pub fn install() -> Outcome<PrometheusHandle> {
 fn describe() {
     describe_counter!("audit_layer_requests_total", "Calls that went to a provider, by status");
     describe_counter!("audit_layer_refusals_total", "Calls that were refused, by code");
+    describe_counter!(
+        "audit_layer_target_attempts_total",
+        "Attempts at targets of models, by result"
+    );
+    describe_gauge!("audit_layer_target_up", "1: called, 0: left alone, 0.5: one call tries");
+    describe_gauge!("audit_layer_target_in_flight", "Calls under way at a target");
     describe_histogram!("audit_layer_request_seconds", Unit::Seconds, "Calls, from arrival to end");
     describe_histogram!(
         "audit_layer_overhead_seconds",

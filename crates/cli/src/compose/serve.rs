@@ -316,9 +316,6 @@ fn housekeeping(store: &Store, handle: PrometheusHandle) -> impl Future<Output =
 }
 
 fn warn_of_what_is_not_there_yet(config: &Config) {
-    if !config.models.is_empty() {
-        tracing::warn!("[[models]] is configured, but this version does not route by model yet");
-    }
     let policies = std::fs::read_dir(&config.policies.directory);
     if policies.is_ok_and(|mut entries| entries.next().is_some()) {
         let directory = config.policies.directory.display();

@@ -2,7 +2,10 @@
 
 use crate::config::{self, BaseUrl, Config, UsageInjection};
 use crate::failure::{Failure, Outcome};
-use gateway::{Authentication, OnRecordFailure, Provider, ProviderKind, Settings, Timeouts};
+use gateway::{
+    Authentication, Breaker, Model, OnRecordFailure, Provider, ProviderKind, Retry, Settings,
+    Strategy, Target, Timeouts,
+};
 use http::{HeaderValue, Uri};
 use std::time::Duration;
 
@@ -14,6 +17,14 @@ const UPSTREAM_NAME: &str = "upstream";
 /// What the gateway is told.
 pub fn gateway(config: &Config, providers: Vec<Provider>) -> Settings {
     let gateway = &config.gateway;
+    let timeouts = Timeouts {
+        header_read: Duration::from_millis(gateway.header_read_ms),
+        body_read: Duration::from_millis(gateway.body_read_ms),
+        connect: Duration::from_millis(gateway.connect_ms),
+        first_byte: Duration::from_millis(gateway.first_byte_ms),
+        idle: Duration::from_millis(gateway.idle_ms),
+        drain: Duration::from_millis(gateway.drain_ms),
+    };
     Settings {
         authentication: match gateway.authentication {
             config::Authentication::ApiKey => Authentication::ApiKey,
@@ -29,15 +40,49 @@ pub fn gateway(config: &Config, providers: Vec<Provider>) -> Settings {
         trusted_proxies: gateway.trusted_proxies.iter().map(|network| network.0).collect(),
         preview_chars: config.capture.preview_chars,
         connections_max: gateway.connections_max,
-        timeouts: Timeouts {
-            header_read: Duration::from_millis(gateway.header_read_ms),
-            body_read: Duration::from_millis(gateway.body_read_ms),
-            connect: Duration::from_millis(gateway.connect_ms),
-            first_byte: Duration::from_millis(gateway.first_byte_ms),
-            idle: Duration::from_millis(gateway.idle_ms),
-            drain: Duration::from_millis(gateway.drain_ms),
-        },
+        models: config.models.iter().map(|one| model(one, &timeouts)).collect(),
+        limits: config.limits,
+        timeouts,
         providers,
+    }
+}
+
+fn model(model: &config::Model, timeouts: &Timeouts) -> Model {
+    let ms = |configured: Option<u64>, otherwise: Duration| {
+        configured.map_or(otherwise, Duration::from_millis)
+    };
+    let (retry, breaker) = (Retry::default(), Breaker::default());
+    let target = |target: &config::Target| {
+        let plain = Target::new(&target.provider, &target.model, timeouts);
+        Target {
+            weight: target.weight,
+            concurrency_max: target.concurrency_max,
+            queue: ms(target.queue_ms, plain.queue),
+            connect: ms(target.connect_ms, plain.connect),
+            first_byte: ms(target.first_byte_ms, plain.first_byte),
+            idle: ms(target.idle_ms, plain.idle),
+            total: target.total_ms.map(Duration::from_millis),
+            ..plain
+        }
+    };
+    Model {
+        name: model.name.clone(),
+        strategy: match model.strategy {
+            config::Strategy::Priority => Strategy::Priority,
+            config::Strategy::Weighted => Strategy::Weighted,
+            config::Strategy::LeastLatency => Strategy::LeastLatency,
+        },
+        targets: model.targets.iter().map(target).collect(),
+        retry: Retry {
+            retries: model.retries.unwrap_or(retry.retries),
+            attempts_max: model.attempts_max.unwrap_or(retry.attempts_max),
+            backoff: ms(model.backoff_ms, retry.backoff),
+            retry_after_max: ms(model.retry_after_max_ms, retry.retry_after_max),
+        },
+        breaker: Breaker {
+            failures: model.breaker_failures.unwrap_or(breaker.failures),
+            open: ms(model.breaker_open_ms, breaker.open),
+        },
     }
 }
 
@@ -62,6 +107,8 @@ pub fn upstream(base_url: Uri) -> Provider {
         api_key: None,
         inject_usage: true,
         takes_all: true,
+        api_version: None,
+        baa: false,
     }
 }
 
@@ -80,6 +127,8 @@ fn provider(provider: &config::Provider) -> Outcome<Provider> {
         api_key: provider.api_key.as_ref().map(|key| secret(&provider.name, key)).transpose()?,
         inject_usage: !never && provider.kind != config::ProviderKind::Generic,
         takes_all: false,
+        api_version: provider.api_version.clone(),
+        baa: provider.baa,
     })
 }
 

@@ -1,5 +1,6 @@
 //! What types cannot say: ranges, names, combinations.
 
+use super::check_models as models;
 use super::sections::{Config, Gateway};
 use super::values::shown;
 use std::collections::BTreeSet;
@@ -17,7 +18,8 @@ pub fn all(config: &Config) -> Result<(), String> {
     listeners(config)?;
     ledger(config)?;
     providers(config)?;
-    models(config)?;
+    models::check(config)?;
+    limits(config)?;
     index(config)
 }
 
@@ -135,22 +137,13 @@ fn providers(config: &Config) -> Result<(), String> {
     Ok(())
 }
 
-fn models(config: &Config) -> Result<(), String> {
-    let known = |name: &str| config.providers.iter().any(|provider| provider.name == name);
-    for (number, model) in config.models.iter().enumerate() {
-        if model.name.is_empty() || model.targets.is_empty() {
-            return Err(format!("models.{number}: needs a name and at least one target"));
+fn limits(config: &Config) -> Result<(), String> {
+    match config.limits.burst {
+        Some(burst) if !(1..=1_000_000).contains(&burst) => {
+            Err(format!("limits.burst: found {burst}, allowed: 1 to 1000000"))
         }
-        if let Some(target) = model.targets.iter().find(|target| !known(&target.provider)) {
-            let names: Vec<_> = config.providers.iter().map(|p| p.name.as_str()).collect();
-            return Err(format!(
-                "models.{number}.targets: found provider {}, allowed: the configured ones ({})",
-                shown(&target.provider),
-                names.join(", ")
-            ));
-        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn index(config: &Config) -> Result<(), String> {

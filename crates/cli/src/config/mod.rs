@@ -1,12 +1,15 @@
 //! The configuration: defaults, then the file, then the environment, then flags.
 
 mod check;
+mod check_models;
 mod explain;
+mod models;
 mod secret;
 mod sections;
 mod sources;
 mod values;
 
+pub use models::{Model, Strategy, Target};
 pub use secret::SecretRef;
 pub use sections::{
     Authentication, Config, Durability, LogFormat, OnRecordFailure, Provider, ProviderKind,

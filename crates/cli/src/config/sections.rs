@@ -1,5 +1,6 @@
 //! Every key of the configuration, with its default.
 
+use super::models::{Limits, Model};
 use super::{BaseUrl, Listen, Network, SecretRef};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ pub struct Config {
     pub providers: Vec<Provider>,
     /// Logical models.
     pub models: Vec<Model>,
+    /// Limits of keys that have none of their own.
+    pub limits: Limits,
     /// Policies.
     pub policies: Policies,
     /// Who ends TLS.
@@ -150,6 +153,12 @@ pub struct Provider {
     /// Whether usage may be asked for where it would be missing.
     #[serde(default)]
     pub usage_injection: UsageInjection,
+    /// Azure's `api-version`, with targets of models.
+    #[serde(default)]
+    pub api_version: Option<String>,
+    /// Whether a business associate agreement covers it.
+    #[serde(default)]
+    pub baa: bool,
 }
 
 /// `providers.kind`
@@ -179,45 +188,6 @@ pub enum UsageInjection {
     Auto,
     /// Never.
     Never,
-}
-
-/// `[[models]]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Model {
-    /// The name that callers use.
-    pub name: String,
-    /// How a target is chosen.
-    #[serde(default)]
-    pub strategy: Strategy,
-    /// What it stands for.
-    pub targets: Vec<Target>,
-}
-
-/// `models.strategy`
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Strategy {
-    /// In the order given.
-    #[default]
-    Priority,
-    /// By weight.
-    Weighted,
-    /// The fastest of late.
-    LeastLatency,
-}
-
-/// `models.targets`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Target {
-    /// Name of the provider.
-    pub provider: String,
-    /// Name of the model there.
-    pub model: String,
-    /// Its share, with `weighted`.
-    #[serde(default = "one")]
-    pub weight: u32,
 }
 
 /// `[policies]`
@@ -272,10 +242,6 @@ pub enum LogFormat {
     Json,
 }
 
-const fn one() -> u32 {
-    1
-}
-
 // === impl Config ===
 
 impl Config {
@@ -310,6 +276,7 @@ impl Default for Config {
             ledger: Ledger::default(),
             providers: Vec::new(),
             models: Vec::new(),
+            limits: Limits::default(),
             policies: Policies::default(),
             tls: Tls::default(),
             index: Index::default(),

@@ -1,4 +1,3 @@
-use super::sections::Strategy;
 use super::*;
 use std::path::PathBuf;
 
@@ -210,4 +209,73 @@ fn upstream_and_providers_exclude_each_other() {
     let flags = Flags { upstream: Some("http://h".to_owned()), ..Flags::default() };
     let line = with_flags(toml, &[], flags).unwrap_err();
     assert!(line.contains("--upstream"), "{line}");
+}
+
+/// Two providers of each kind, and one model over these targets.
+fn model(targets: &str, more: &str) -> String {
+    let providers = ["openai", "azure-openai", "anthropic"].map(|kind| {
+        format!("[[providers]]\nname = \"p-{kind}\"\nkind = \"{kind}\"\nbase_url = \"http://h\"\n")
+    });
+    format!("{}[[models]]\nname = \"m\"\ntargets = [{targets}]\n{more}", providers.concat())
+}
+
+fn target(kind: &str, more: &str) -> String {
+    format!("{{ provider = \"p-{kind}\", model = \"x\"{more} }}")
+}
+
+#[test]
+fn models_take_targets_of_one_format_with_limits_of_their_own() {
+    let both = [target("openai", ", first_byte_ms = 500"), target("azure-openai", ", weight = 0")];
+    let limits = "[limits]\nrate = \"600/m\"\nburst = 20\ncost_per_day = \"12.50\"";
+    let config = with(&model(&both.join(","), &format!("retries = 3\n{limits}")), &[]).unwrap();
+    assert_eq!(config.models[0].strategy, Strategy::Priority);
+    assert_eq!(config.models[0].targets[0].first_byte_ms, Some(500));
+    assert_eq!(config.limits.rate.unwrap().to_string(), "600/m");
+    assert_eq!(config.limits.cost_per_day.unwrap().to_string(), "12.5");
+
+    let mixed = [target("openai", ""), target("anthropic", "")].join(",");
+    let line = error(&model(&mixed, ""), &[]);
+    assert!(
+        line.starts_with("models.0.targets: found p-openai (OpenAI's format) beside p-anthropic"),
+        "{line}"
+    );
+}
+
+#[test]
+fn wrong_models_and_limits_are_named() {
+    let one = target("openai", "");
+    let cases = [
+        (model("", ""), "models.0.targets: found 0 targets, allowed: 1 to 16"),
+        (model(&target("other", ""), ""), "models.0.targets.0.provider: found \"p-other\""),
+        (
+            model(&target("openai", ", weight = 2000000"), ""),
+            "models.0.targets.0.weight: found 2000000",
+        ),
+        (
+            model(&target("openai", ", concurrency_max = 0"), ""),
+            "models.0.targets.0.concurrency_max: found 0, allowed: 1 to",
+        ),
+        (model(&target("openai", ", idle_ms = 0"), ""), "models.0.targets.0.idle_ms: found 0"),
+        (model(&one, "attempts_max = 17"), "models.0.attempts_max: found 17, allowed: 1 to 16"),
+        (model(&one, "breaker_failures = 0"), "models.0.breaker_failures: found 0"),
+        (
+            model(&one, "stategy = \"weighted\""),
+            "models.0.stategy: unknown key; allowed here: name",
+        ),
+        (
+            model(&one, "strategy = \"random\""),
+            "models.0.strategy: found \"random\", allowed: priority",
+        ),
+        (
+            model(&one, &format!("[[models]]\nname = \"m\"\ntargets = [{one}]")),
+            "models.1.name: found \"m\" a second time",
+        ),
+        ("[limits]\nrate = \"10\"".to_owned(), "limits.rate: the rate is not valid: 1 to 1000000"),
+        ("[limits]\nburst = 0".to_owned(), "limits.burst: found 0, allowed: 1 to 1000000"),
+        ("[limits]\ncost_per_day = \"free\"".to_owned(), "limits.cost_per_day: the amount"),
+    ];
+    for (toml, expected) in cases {
+        let line = error(&toml, &[]);
+        assert!(line.starts_with(expected), "{toml}\ngave {line:?}");
+    }
 }

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use control::{Control, NewKey, Scope};
 use event::{Decision, Event};
 use gateway::{
-    Authentication, Gateway, OnRecordFailure, Provider, ProviderKind, Readiness, Settings, Timeouts,
+    Authentication, Breaker, Gateway, Model, OnRecordFailure, Provider, ProviderKind, Readiness,
+    Retry, Settings, Strategy, Target, Timeouts,
 };
 use index::{Cursor, IndexWriter, ProjectedRecord};
 use recorder::{Projector, RecordReader, Role, Running};
@@ -37,6 +38,7 @@ pub struct Harness {
     pub url: String,
     pub key: String,
     pub bound_key: String,
+    pub control: Arc<Control>,
     _stop: watch::Sender<bool>,
     _ready: watch::Sender<Readiness>,
 }
@@ -47,11 +49,19 @@ pub struct Told {
     pub decision: Decision,
     pub events: Vec<Event>,
     pub bodies: BTreeMap<&'static str, Vec<u8>>,
+    /// The same with the number of the attempt.
+    pub parts: BTreeMap<(&'static str, u8), Vec<u8>>,
 }
 
 impl Told {
     pub fn types(&self) -> Vec<&'static str> {
         self.events.iter().map(|event| event.event_type().as_str()).collect()
+    }
+
+    /// A field of every event of a type.
+    pub fn fields(&self, event_type: &str, field: &str) -> Vec<serde_json::Value> {
+        let of_type = self.events.iter().filter(|e| e.event_type().as_str() == event_type);
+        of_type.map(|event| event.data.to_json().unwrap()[field].clone()).collect()
     }
 
     /// A field of the last event of a type.
@@ -87,8 +97,39 @@ pub fn settings(upstream: &str) -> Settings {
             api_key: None,
             inject_usage: true,
             takes_all: true,
+            api_version: None,
+            baa: false,
         }],
+        models: Vec::new(),
+        limits: control::KeyLimits::default(),
     }
+}
+
+/// A provider for models: OpenAI's kind, named.
+pub fn provider(name: &str, url: &str) -> Provider {
+    Provider {
+        name: name.to_owned(),
+        kind: ProviderKind::OpenAi,
+        takes_all: false,
+        ..settings(url).providers.remove(0)
+    }
+}
+
+/// A model `m` over these providers, in this order; their model is `m-at-NAME`. Pauses are short.
+pub fn with_model(providers: Vec<Provider>) -> Settings {
+    let mut settings = settings("http://127.0.0.1:9");
+    let targets = providers
+        .iter()
+        .map(|p| Target::new(&p.name, &format!("m-at-{}", p.name), &settings.timeouts));
+    settings.models = vec![Model {
+        name: "m".to_owned(),
+        strategy: Strategy::Priority,
+        targets: targets.collect(),
+        retry: Retry { backoff: Duration::from_millis(1), ..Retry::default() },
+        breaker: Breaker { failures: 100, open: Duration::from_hours(1) },
+    }];
+    settings.providers = providers;
+    settings
 }
 
 impl Harness {
@@ -121,13 +162,18 @@ impl Harness {
         };
         let (key, bound_key) = (key(None), key(Some("finance-app")));
         let (ready, readiness) = watch::channel(Readiness::Ready);
-        let gateway = Gateway::new(settings, running.recorder.clone(), control, readiness).unwrap();
+        let gateway =
+            Gateway::new(settings, running.recorder.clone(), control.clone(), readiness).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(gateway.serve(listener, stopped));
         let client = Client::new();
-        Self { root, running, client, url, key, bound_key, _stop: stop, _ready: ready }
+        Self { root, running, client, url, key, bound_key, control, _stop: stop, _ready: ready }
+    }
+
+    pub fn recorder(&self) -> recorder::Recorder {
+        self.running.recorder.clone()
     }
 
     pub fn headers(&self) -> Vec<(&str, &str)> {
@@ -179,6 +225,7 @@ impl Harness {
                     ),
                     events: Vec::new(),
                     bodies: BTreeMap::new(),
+                    parts: BTreeMap::new(),
                 });
                 told.len() - 1
             });
@@ -187,7 +234,9 @@ impl Harness {
                 told[at].events.push(event);
             }
             for body in raw.bodies(journal, "default", recorder.keys()).unwrap() {
-                told[at].bodies.insert(Role::as_str(body.role), body.bytes.unwrap());
+                let (role, bytes) = (Role::as_str(body.role), body.bytes.unwrap());
+                told[at].parts.insert((role, body.attempt), bytes.clone());
+                told[at].bodies.insert(role, bytes);
             }
         }
         told

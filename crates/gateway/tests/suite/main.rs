@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
 mod calls;
+mod chaos;
 mod endings;
 mod exchanges;
 mod harness;
+mod limits;
+mod mapping;
+mod models;
 mod refusals;
