@@ -97,6 +97,27 @@ impl PartHeader {
     }
 }
 
+/// Tells which parts, in order and each once, make up bodies: those in front of the first missing
+/// piece. What stands behind it (a later write succeeded where an earlier one did not) belongs to
+/// no record.
+#[derive(Debug, Default)]
+pub struct Pieces {
+    last: Option<PartHeader>,
+    broken: bool,
+}
+
+impl Pieces {
+    /// Whether the next part belongs to its body.
+    pub fn takes(&mut self, part: &PartHeader) -> bool {
+        let before = self.last.replace(*part);
+        match before.filter(|last| (last.role, last.attempt) == (part.role, part.attempt)) {
+            None => self.broken = part.number != 0,
+            Some(last) => self.broken |= part.number != last.number.wrapping_add(1),
+        }
+        !self.broken
+    }
+}
+
 /// One group of sealed fields.
 #[derive(Debug, Clone, Copy)]
 pub struct SealedGroup<'a> {
@@ -241,6 +262,22 @@ mod tests {
         fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = (read_groups(&bytes), read_key_sets(&bytes), read_places(&bytes), PartHeader::read(&bytes));
         }
+    }
+
+    #[test]
+    fn pieces_end_at_a_gap_and_begin_again_with_the_next_body() {
+        let part = |role, number| PartHeader {
+            record_id: Uuid::nil(),
+            role,
+            attempt: 0,
+            number,
+            last: false,
+        };
+        let (one, two) = (Role::ClientRequest, Role::UpstreamResponse);
+        let parts = [part(one, 0), part(one, 1), part(one, 3), part(one, 4), part(two, 0)];
+        let mut pieces = Pieces::default();
+        assert_eq!(parts.map(|part| pieces.takes(&part)), [true, true, false, false, true]);
+        assert!(!Pieces::default().takes(&part(one, 1)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod format;
 
 pub use bundle::{BUNDLE_BYTES_MAX, BUNDLE_VERSION, Base64, ProofBundle, ProvenRecord};
 pub use format::{
-    EARLY_PARTS_MAX, PART_HEADER_BYTES, PIECE_BYTES_MAX, PartHeader, Place, Role, SealedGroup,
-    read_groups, read_key_sets, read_places, record_id, write_group, write_key_sets, write_places,
+    EARLY_PARTS_MAX, PART_HEADER_BYTES, PIECE_BYTES_MAX, PartHeader, Pieces, Place, Role,
+    SealedGroup, read_groups, read_key_sets, read_places, record_id, write_group, write_key_sets,
+    write_places,
 };

@@ -2,11 +2,13 @@
 
 use crate::encode::Writer;
 use crate::gap::Gap;
+use crate::late::LateCall;
 use crate::open_calls::OpenCalls;
 use journal::Journal;
 use seal::{KeyRing, SubjectKey};
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::sync::mpsc;
 
 /// The open data directory, as the write path needs it.
 pub(crate) struct Core {
@@ -18,4 +20,6 @@ pub(crate) struct Core {
     pub tenant: Arc<str>,
     pub open_calls: Arc<OpenCalls>,
     pub gap: Gap,
+    /// Calls that are given up before they have an end.
+    pub late: mpsc::Sender<LateCall>,
 }

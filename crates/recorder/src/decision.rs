@@ -4,6 +4,7 @@ use crate::body::{BodyWriter, ClosedBody};
 use crate::core::Core;
 use crate::encode::{RecordDraft, encode};
 use crate::error::RecordError;
+use crate::late::LateCall;
 use crate::open_calls::is_terminal;
 use crate::persons::Persons;
 use event::{Event, EventType, Origin};
@@ -34,6 +35,8 @@ pub struct DecisionWriter {
     /// Key of the next record's bodies and content fields; derived once for both.
     content_key: OnceLock<Arc<RecordKey>>,
     open_since: Option<Position>,
+    /// A record is on its way: what becomes of it is not known.
+    writing: bool,
 }
 
 impl std::fmt::Debug for DecisionWriter {
@@ -51,7 +54,7 @@ impl DecisionWriter {
         number: u32,
     ) -> Self {
         let content_key = OnceLock::new();
-        Self { core, ids, origin, persons, number, content_key, open_since: None }
+        Self { core, ids, origin, persons, number, content_key, open_since: None, writing: false }
     }
 
     /// Goes on with a decision: open from here on, so that a start after a crash finds it.
@@ -140,7 +143,9 @@ impl DecisionWriter {
         if opens && !ends && self.open_since.is_none() {
             self.open_since = Some(self.core.open_calls.enter(self.ids.decision_id));
         }
+        self.writing = true;
         let committed = self.core.journal.append(append).await;
+        self.writing = false;
         let done = committed.is_ok() && ends;
         let never_began = committed.is_err() && opens;
         if (done || never_began)
@@ -152,6 +157,18 @@ impl DecisionWriter {
         self.number += 1;
         self.content_key = OnceLock::new();
         Ok(committed)
+    }
+}
+
+impl Drop for DecisionWriter {
+    /// Nobody will write the end of a call that is open still: its outcome could not be written,
+    /// or there was none.
+    fn drop(&mut self) {
+        let Some(since) = self.open_since.filter(|_| !self.writing) else { return };
+        let call = LateCall { ids: self.ids.clone(), records: self.number, since };
+        if let Err(error) = self.core.late.try_send(call) {
+            tracing::debug!(%error, "a call that was given up is ended at the next start");
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod files;
 mod gap;
 mod held;
 mod indexer;
+mod late;
 mod open;
 mod open_calls;
 mod pace;
@@ -20,6 +21,8 @@ mod recorder;
 mod recovery;
 mod sealer;
 mod state;
+#[cfg(test)]
+mod testing;
 mod workers;
 
 pub use body::BodyWriter;

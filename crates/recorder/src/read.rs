@@ -3,7 +3,7 @@
 use crate::error::ReadError;
 use event::{Event, EventData, Leaf, OpenData};
 use journal::{FrameKind, Position, Reader, StoredFrame};
-use record::{PartHeader, Role, read_groups, read_key_sets, read_places};
+use record::{PartHeader, Pieces, Role, read_groups, read_key_sets, read_places};
 use seal::{Codec, KeyId, KeyRing, RecordKey};
 use serde_json::value::RawValue;
 use std::path::Path;
@@ -258,8 +258,17 @@ impl StoredRecord {
         parts.extend(self.parts.iter().cloned());
         parts.sort_by_key(|(_, payload)| PartHeader::read(payload).map(|(header, _)| header));
         parts.dedup_by(|a, b| a.1 == b.1);
-        let stored: u64 = parts.iter().map(|(_, payload)| payload.len() as u64).sum();
-        if stored != self.leaf.parts_bytes {
+        let is_whole = |parts: &[KeyedPayload]| {
+            let stored: u64 = parts.iter().map(|(_, payload)| payload.len() as u64).sum();
+            stored == self.leaf.parts_bytes
+        };
+        if !is_whole(&parts) {
+            let mut pieces = Pieces::default();
+            parts.retain(|(_, payload)| {
+                PartHeader::read(payload).is_some_and(|(header, _)| pieces.takes(&header))
+            });
+        }
+        if !is_whole(&parts) {
             return Err(damaged(self.at, "parts are missing"));
         }
         Ok(parts)

@@ -5,6 +5,7 @@ use crate::decision::{DecisionIds, DecisionWriter};
 use crate::encode::Writer;
 use crate::error::RecordError;
 use crate::gap::Gap;
+use crate::late;
 use crate::open_calls::OpenCalls;
 use crate::persons::{PersonNames, Persons};
 use event::{Component, Event, EventData, Origin, Timestamp};
@@ -43,8 +44,16 @@ impl Recorder {
         let open_calls = OpenCalls::new(journal.committed());
         let journal = Arc::new(journal);
         let gap = Gap::new(journal.clone());
-        let inner = Core { journal, journal_dir, keys, staff, writer, tenant, open_calls, gap };
-        Self { inner: Arc::new(inner) }
+        let (late, given_up) = late::channel();
+        let inner =
+            Core { journal, journal_dir, keys, staff, writer, tenant, open_calls, gap, late };
+        let inner = Arc::new(inner);
+        tokio::spawn(late::follow(given_up, Arc::downgrade(&inner)));
+        Self { inner }
+    }
+
+    pub(crate) const fn of(inner: Arc<Core>) -> Self {
+        Self { inner }
     }
 
     /// Names a decision's persons and makes their keys durable. Fast where they are known.

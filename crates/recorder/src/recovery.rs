@@ -1,4 +1,5 @@
-//! What a crash left behind: calls that were started and never ended get their end.
+//! What a crash, or a disk without room, left behind: calls that were started and never ended get
+//! their end.
 
 use crate::body::ClosedBody;
 use crate::decision::DecisionIds;
@@ -10,10 +11,15 @@ use crate::read::damaged;
 use crate::recorder::Recorder;
 use event::{Component, Event, EventType, Leaf, OpenData, Origin, RequestFailed, Timestamp};
 use journal::{FrameKind, Position, Reader};
-use record::{PartHeader, Place};
+use record::{PartHeader, Pieces, Place};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use uuid::Uuid;
+
+/// Code of a call that a crash cut off.
+const INTERRUPTED: &str = "interrupted";
+/// Code of a call whose outcome could not be written when it ended.
+const UNRECORDED: &str = "audit_unavailable";
 
 /// A call without an end.
 struct Unfinished {
@@ -50,15 +56,14 @@ pub(crate) async fn finish_interrupted(
     from: Option<Position>,
     held: Vec<HeldCall>,
 ) -> Result<(usize, Vec<HeldProgress>), InterruptedError> {
-    let calls = held.into_iter().map(|call| (call.ids.decision_id, Unfinished::from(call)));
-    let (calls, mut orphans) = scan(recorder.journal_dir(), from, calls.collect())?;
+    let (calls, mut orphans) = scan(recorder.journal_dir(), from, None, Calls::all(held))?;
     let mut count = 0;
     let mut progress = Vec::new();
     for call in calls.into_values() {
         if call.held != Some(Hold::Waits) && !call.ended {
             let record_id = record::record_id(call.ids.decision_id, call.records);
             let parts = orphans.remove(&record_id).unwrap_or_default();
-            finish(recorder, &call, record_id, parts).await?;
+            finish(recorder, &call, INTERRUPTED, record_id, parts).await?;
             count += 1;
         }
         if call.held.is_some() {
@@ -72,6 +77,34 @@ pub(crate) async fn finish_interrupted(
     Ok((count, progress))
 }
 
+/// Records the end of these calls, of which nothing stands before `from`, unless they have one.
+/// Returns how many had none.
+///
+/// # Errors
+/// Where the journal is damaged or the records cannot be written.
+pub(crate) async fn finish_given_up(
+    recorder: &Recorder,
+    from: Position,
+    calls: Vec<HeldCall>,
+) -> Result<usize, InterruptedError> {
+    let until = recorder.journal().committed().borrow().end;
+    let journal = recorder.journal_dir().to_owned();
+    let scanned = tokio::task::spawn_blocking(move || {
+        scan(&journal, Some(from), Some(until), Calls::only(calls))
+    });
+    // It is given up only with the process.
+    let Ok(scanned) = scanned.await else { return Ok(0) };
+    let (calls, mut orphans) = scanned?;
+    let mut count = 0;
+    for call in calls.into_values().filter(|call| !call.ended) {
+        let record_id = record::record_id(call.ids.decision_id, call.records);
+        let parts = orphans.remove(&record_id).unwrap_or_default();
+        finish(recorder, &call, UNRECORDED, record_id, parts).await?;
+        count += 1;
+    }
+    Ok(count)
+}
+
 /// Why interrupted calls could not be ended.
 #[derive(Debug, thiserror::Error)]
 pub enum InterruptedError {
@@ -83,17 +116,36 @@ pub enum InterruptedError {
     Record(#[from] RecordError),
 }
 
+/// The calls that a scan looks for.
+struct Calls {
+    unfinished: HashMap<Uuid, Unfinished>,
+    /// Others count too, from their first record on.
+    others: bool,
+}
+
+impl Calls {
+    fn all(known: Vec<HeldCall>) -> Self {
+        let known = known.into_iter().map(|call| (call.ids.decision_id, Unfinished::from(call)));
+        Self { unfinished: known.collect(), others: true }
+    }
+
+    fn only(known: Vec<HeldCall>) -> Self {
+        Self { others: false, ..Self::all(known) }
+    }
+}
+
 type Scan = (HashMap<Uuid, Unfinished>, HashMap<Uuid, Vec<Orphan>>);
 
 fn scan(
     journal: &Path,
     from: Option<Position>,
-    mut unfinished: HashMap<Uuid, Unfinished>,
+    until: Option<Position>,
+    mut calls: Calls,
 ) -> Result<Scan, ReadError> {
     let mut frames = Reader::open(journal, from)?;
     let mut orphans: HashMap<Uuid, Vec<Orphan>> = HashMap::new();
     let mut open = Vec::new();
-    while let Some(frame) = frames.next(None)? {
+    while let Some(frame) = frames.next(until)? {
         match frame.kind {
             FrameKind::Part => {
                 let (header, _) = PartHeader::read(&frame.payload)
@@ -111,19 +163,16 @@ fn scan(
             FrameKind::Leaf => {
                 let leaf = Leaf::read(&frame.payload).map_err(|error| damaged(frame.at, error))?;
                 orphans.remove(&leaf.record_id);
-                note(&leaf, &open, &mut unfinished).map_err(|error| damaged(frame.at, error))?;
+                note(&leaf, &open, &mut calls).map_err(|error| damaged(frame.at, error))?;
             }
             FrameKind::Sealed | FrameKind::SegmentEnd => {}
         }
     }
-    Ok((unfinished, orphans))
+    Ok((calls.unfinished, orphans))
 }
 
-fn note(
-    leaf: &Leaf,
-    open: &[u8],
-    unfinished: &mut HashMap<Uuid, Unfinished>,
-) -> Result<(), serde_json::Error> {
+fn note(leaf: &Leaf, open: &[u8], calls: &mut Calls) -> Result<(), serde_json::Error> {
+    let unfinished = &mut calls.unfinished;
     if leaf.origin != Origin::Observed {
         return Ok(());
     }
@@ -138,7 +187,7 @@ fn note(
         if call.ended && call.held.is_none() {
             unfinished.remove(&leaf.decision_id);
         }
-    } else if opens && !ends {
+    } else if opens && !ends && calls.others {
         let open: OpenData = serde_json::from_slice(open)?;
         let ids = DecisionIds {
             decision_id: leaf.decision_id,
@@ -154,6 +203,7 @@ fn note(
 async fn finish(
     recorder: &Recorder,
     call: &Unfinished,
+    code: &str,
     record_id: Uuid,
     parts: Vec<Orphan>,
 ) -> Result<(), RecordError> {
@@ -161,7 +211,7 @@ async fn finish(
         Component::Gateway,
         Timestamp::now(),
         RequestFailed {
-            code: Some("interrupted".to_owned()),
+            code: Some(code.to_owned()),
             response_bytes: None,
             ..RequestFailed::default()
         },
@@ -189,7 +239,11 @@ async fn finish(
 fn adopt(mut parts: Vec<Orphan>) -> Vec<ClosedBody> {
     // Parts that stand side by side need one place.
     let follows: HashSet<Position> = parts.iter().map(|part| part.next).collect();
-    parts.sort_by_key(|part| part.header);
+    parts.sort_by_key(|part| (part.header, part.at));
+    // An early write that was given up and repeated stands twice.
+    parts.dedup_by(|a, b| a.header == b.header && a.hash == b.hash);
+    let mut pieces = Pieces::default();
+    parts.retain(|part| pieces.takes(&part.header));
     let mut bodies: Vec<ClosedBody> = Vec::new();
     for part in parts {
         let same = |body: &ClosedBody| {

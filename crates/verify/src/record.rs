@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{Context, SHA256, digest};
 use journal::Position;
 use journal::format::{FrameKind, segment_name};
 use ledger::{EMPTY_ROOT, Hash, leaf_hash, tree_hash};
-use record::{PartHeader, Role, read_groups, read_key_sets, read_places};
+use record::{PartHeader, Pieces, Role, read_groups, read_key_sets, read_places};
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
@@ -190,9 +190,11 @@ impl Records {
         if fits(&mut parts, leaf) {
             return;
         }
-        // A write that failed and was repeated can leave a second set of parts behind.
+        // A write that failed and was repeated can leave a second set of parts behind, one that
+        // failed and was not repeated can leave later parts.
         let all = parts.len();
-        let own = [newest_of_each(&parts), named_or_adjacent(&parts, draft)]
+        let newest = newest_of_each(&parts);
+        let own = [before_gaps(&newest), newest, named_or_adjacent(&parts, draft)]
             .into_iter()
             .find_map(|mut own| fits(&mut own, leaf).then_some(own.len()));
         match own {
@@ -242,6 +244,12 @@ fn newest_of_each(parts: &[StoredPart]) -> Vec<StoredPart> {
     newest.sort_by_key(|part| (key(part), Reverse((part.segment, part.at))));
     newest.dedup_by_key(|part| key(part));
     newest
+}
+
+/// Of parts in order, those in front of each body's first missing piece.
+fn before_gaps(parts: &[StoredPart]) -> Vec<StoredPart> {
+    let mut pieces = Pieces::default();
+    parts.iter().filter(|part| pieces.takes(&part.header)).copied().collect()
 }
 
 /// Parts at the places that the record names, those directly behind them, and those directly in

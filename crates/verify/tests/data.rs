@@ -275,6 +275,17 @@ fn missing_and_left_over_parts_are_told_apart() {
     let report = verify(Deployment::new(&script, ONE_SEGMENT).data(), Mode::Full);
     assert!(report.ok(), "{:#?}", report.faults);
     assert_eq!(report.orphan_parts, 1);
+    // One that failed and was not repeated leaves later parts behind, right beside the others.
+    let mut script = sound.clone();
+    let mut later = script.items[early].clone();
+    later.frames[0].2[18] += 5;
+    script.items.insert(early + 1, later);
+    for place in script.items.iter_mut().flat_map(|item| &mut item.early) {
+        *place += usize::from(*place > early);
+    }
+    let report = verify(Deployment::new(&script, ONE_SEGMENT).data(), Mode::Full);
+    assert!(report.ok(), "{:#?}", report.faults);
+    assert_eq!(report.orphan_parts, 1);
     // A record without one of its parts is a fault.
     let mut script = sound;
     script.items[early].frames[0].2[0] ^= 1;
