@@ -4,8 +4,9 @@ mod bundle;
 mod redact;
 
 pub use bundle::{
-    Answer, Bundle, Case, CaseResult, Changed, Counters, Counts, Decision, EvaluationError, Facts,
-    Fault, FindingFact, LoadError, Mode, Outcome, Policies, PolicyInfo, Scanner, Severity, Source,
-    Stage, Violation, WordError, scan, schema_text, starter,
+    Answer, Backtest, Bundle, Case, CaseResult, Changed, Counters, Counts, Decision,
+    EvaluationError, Example, Facts, Fault, FindingFact, LoadError, Mode, Outcome, Policies,
+    PolicyCounts, PolicyInfo, Recorded, Scanner, Severity, Source, Stage, Violation, WordError,
+    scan, schema_text, starter,
 };
 pub use redact::Redactor;

@@ -1,6 +1,7 @@
 //! Policies: a folder of Cedar files, checked, hashed and asked.
 
 mod annotation;
+mod backtest;
 mod cases;
 mod check;
 mod context;
@@ -19,6 +20,7 @@ mod sources;
 mod starter;
 
 pub use annotation::PolicyInfo;
+pub use backtest::{Backtest, Example, PolicyCounts, Recorded};
 pub use cases::{Case, CaseResult, Scanner};
 pub use decision::{Decision, EvaluationError, Violation};
 pub use error::{Fault, LoadError};
