@@ -50,7 +50,7 @@ pub(crate) async fn create(
     let expires_at = wish.expires_at.map(|text| text.parse()).transpose();
     let expires_at =
         expires_at.map_err(|error| Problem::invalid(format!("expires_at: {error}")))?;
-    let new = NewKey { source: wish.source, scopes, expires_at, ..NewKey::default() };
+    let new = NewKey { source: wish.source, scopes, expires_at, limits: wish.limits };
     let created = change(&shared, move |control| control.create_key(new)).await?;
     show_once(&shared, &caller, "keys_create", created).await
 }

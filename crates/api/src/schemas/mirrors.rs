@@ -250,6 +250,23 @@ pub(crate) struct KeyItem {
     last_used_at: Option<String>,
     /// The key that it replaces.
     rotated_from: Option<String>,
+    /// How much it may be used.
+    limits: KeyLimitsItem,
+}
+
+/// How much a key may be used; null: as configured for all keys.
+#[derive(ToSchema)]
+pub(crate) struct KeyLimitsItem {
+    /// Requests in a second, minute or hour, as `10/s`, `600/m`, `5000/h`.
+    rate: Option<String>,
+    /// Requests at once, where none came for a while.
+    burst: Option<u32>,
+    /// Requests of a day (UTC).
+    requests_per_day: Option<u64>,
+    /// Tokens of a day, read and written.
+    tokens_per_day: Option<u64>,
+    /// Cost of a day in US dollars, as a decimal.
+    cost_per_day: Option<String>,
 }
 
 /// The proof of a decision: check it with `audit-layer verify-proof`.

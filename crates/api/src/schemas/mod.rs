@@ -4,7 +4,8 @@
 mod mirrors;
 
 pub(crate) use mirrors::{
-    DecisionItem, EventItem, KeyItem, MetricsAnswer, ProofAnswer, SessionItem, SqlAnswer,
+    DecisionItem, EventItem, KeyItem, KeyLimitsItem, MetricsAnswer, ProofAnswer, SessionItem,
+    SqlAnswer,
 };
 
 use event::{Decision, Timestamp};
@@ -218,6 +219,10 @@ pub(crate) struct KeyWish {
     #[serde(default)]
     #[schema(format = DateTime)]
     pub expires_at: Option<String>,
+    /// How much it may be used; what is null is as configured for all keys.
+    #[serde(default)]
+    #[schema(value_type = Option<KeyLimitsItem>)]
+    pub limits: control::KeyLimits,
 }
 
 /// How a key is rotated.

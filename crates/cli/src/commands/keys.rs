@@ -5,6 +5,7 @@ use crate::client::{Operator, Query};
 use crate::failure::Outcome;
 use crate::output::{Out, Style, Table, plain, show_value};
 use clap::{Args, Subcommand, ValueEnum};
+use control::{KeyLimits, Rate, Usd};
 use serde_json::{Value, json};
 
 const PATH: &str = "/api/v1/keys";
@@ -34,7 +35,29 @@ pub struct Create {
     #[arg(long, value_name = "SPAN", value_parser = times::span_s)]
     expires_in: Option<u64>,
     #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
     format: Format,
+}
+
+/// How much the key may be used; what is not given is as configured under [limits]
+#[derive(Debug, Args)]
+struct Limits {
+    /// Requests in a second, minute or hour, as 10/s, 600/m or 5000/h
+    #[arg(long, value_name = "RATE")]
+    rate: Option<Rate>,
+    /// Requests at once, where none came for a while [default: those of a second]
+    #[arg(long, value_name = "N", requires = "rate")]
+    burst: Option<u32>,
+    /// Requests of a day (UTC)
+    #[arg(long, value_name = "N")]
+    requests_per_day: Option<u64>,
+    /// Tokens of a day, read and written
+    #[arg(long, value_name = "N")]
+    tokens_per_day: Option<u64>,
+    /// Cost of a day in US dollars, as 25 or 0.50
+    #[arg(long, value_name = "USD")]
+    cost_per_day: Option<Usd>,
 }
 
 #[derive(Debug, Args)]
@@ -93,7 +116,11 @@ impl Create {
         let scopes = if self.scope.is_empty() { vec![Scope::Gateway] } else { self.scope };
         let scopes: Vec<_> = scopes.into_iter().map(Scope::name).collect();
         let expires_at = self.expires_in.map(times::after);
-        let body = json!({"source": self.source, "scopes": scopes, "expires_at": expires_at});
+        let Limits { rate, burst, requests_per_day, tokens_per_day, cost_per_day } = self.limits;
+        let limits = KeyLimits { rate, burst, requests_per_day, tokens_per_day, cost_per_day };
+        let body = json!({
+            "source": self.source, "scopes": scopes, "expires_at": expires_at, "limits": limits,
+        });
         show_created(&operator.post_json(PATH, &body)?, self.format)
     }
 }
@@ -105,7 +132,7 @@ impl List {
         if self.format.json {
             return out.json(&answer);
         }
-        let headings = ["ID", "KEY", "SOURCE", "SCOPES", "CREATED", "LAST USED", "STATE"];
+        let headings = ["ID", "KEY", "SOURCE", "SCOPES", "CREATED", "LAST USED", "LIMITS", "STATE"];
         let mut table = Table::new(&headings);
         for key in answer["items"].as_array().into_iter().flatten() {
             let cell = |name: &str| (show_value(&key[name]), None);
@@ -118,6 +145,7 @@ impl List {
                 cell("scopes"),
                 cell("created_at"),
                 cell("last_used_at"),
+                (limits_of(key), None),
                 (state, Some(style)),
             ]);
         }
@@ -155,6 +183,21 @@ impl Scope {
             Self::Read => "read",
         }
     }
+}
+
+fn limits_of(key: &Value) -> String {
+    let limits = &key["limits"];
+    let units = [
+        ("rate", ""),
+        ("burst", " at once"),
+        ("requests_per_day", " requests/day"),
+        ("tokens_per_day", " tokens/day"),
+        ("cost_per_day", " USD/day"),
+    ];
+    let given = units.iter().filter(|(name, _)| !limits[*name].is_null());
+    let shown: Vec<_> =
+        given.map(|(name, unit)| format!("{}{unit}", show_value(&limits[*name]))).collect();
+    shown.join(", ")
 }
 
 fn state_of(key: &Value) -> (String, Style) {

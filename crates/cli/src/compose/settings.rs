@@ -1,6 +1,6 @@
 //! From the configuration to what the gateway is told.
 
-use crate::config::{self, BaseUrl, Config, UsageInjection};
+use crate::config::{self, BaseUrl, Config, UPSTREAM_NAME, UsageInjection};
 use crate::failure::{Failure, Outcome};
 use gateway::{
     Authentication, Breaker, Model, OnRecordFailure, Provider, ProviderKind, Retry, Settings,
@@ -11,8 +11,6 @@ use std::time::Duration;
 
 /// Where the seeds' vLLM listens.
 const DEFAULT_UPSTREAM: &str = "http://127.0.0.1:8001";
-/// Name of the one provider, where none are configured.
-const UPSTREAM_NAME: &str = "upstream";
 
 /// What the gateway is told.
 pub fn gateway(config: &Config, providers: Vec<Provider>) -> Settings {
@@ -25,6 +23,11 @@ pub fn gateway(config: &Config, providers: Vec<Provider>) -> Settings {
         idle: Duration::from_millis(gateway.idle_ms),
         drain: Duration::from_millis(gateway.drain_ms),
     };
+    // The demo has a provider of its own; models of others are not for it.
+    let models = config.models.iter().filter(|model| {
+        let known = |name: &str| providers.iter().any(|provider| provider.name == name);
+        model.targets.iter().all(|target| known(&target.provider))
+    });
     Settings {
         authentication: match gateway.authentication {
             config::Authentication::ApiKey => Authentication::ApiKey,
@@ -40,7 +43,7 @@ pub fn gateway(config: &Config, providers: Vec<Provider>) -> Settings {
         trusted_proxies: gateway.trusted_proxies.iter().map(|network| network.0).collect(),
         preview_chars: config.capture.preview_chars,
         connections_max: gateway.connections_max,
-        models: config.models.iter().map(|one| model(one, &timeouts)).collect(),
+        models: models.map(|one| model(one, &timeouts)).collect(),
         limits: config.limits,
         timeouts,
         providers,

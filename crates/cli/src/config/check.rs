@@ -122,6 +122,13 @@ fn providers(config: &Config) -> Result<(), String> {
                 "providers.{number}.name: found {name:?} a second time; give each provider its own name"
             ));
         }
+        let version = provider.api_version.as_deref().unwrap_or("-");
+        if version.is_empty() || !version.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err(format!(
+                "providers.{number}.api_version: found {}, allowed: letters, digits and '-', as 2024-10-21",
+                shown(version)
+            ));
+        }
         if let Some(secret) = &provider.api_key {
             secret.read().map_err(|what| {
                 format!("providers.{number}.api_key: {what}; set it, or remove the key to pass on the caller's credential")

@@ -1,11 +1,13 @@
 //! What types cannot say of models: names, ranges, one format.
 
 use super::models::{Model, Target};
-use super::sections::{Config, Provider, ProviderKind};
+use super::sections::{Config, ProviderKind};
 use super::values::shown;
 use gateway::{ATTEMPTS_MAX, Dialect, TARGETS_MAX};
 use std::collections::BTreeSet;
 
+/// Name of the one provider, where none are configured.
+pub const UPSTREAM_NAME: &str = "upstream";
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// Times that are waited within one call.
 const PAUSE_MS_MAX: u64 = 60_000;
@@ -49,32 +51,38 @@ fn ranges(key: &str, model: &Model) -> Result<(), String> {
 }
 
 fn targets(key: &str, model: &Model, config: &Config) -> Result<(), String> {
-    let mut first: Option<&Provider> = None;
+    let mut first: Option<(&str, Dialect)> = None;
     for (number, target) in model.targets.iter().enumerate() {
         let at = format!("{key}.targets.{number}");
-        let provider = config.providers.iter().find(|known| known.name == target.provider);
-        let Some(provider) = provider else {
-            let names: Vec<_> = config.providers.iter().map(|p| p.name.as_str()).collect();
+        let name = target.provider.as_str();
+        let Some(dialect) = dialect_of(name, config) else {
+            let configured: Vec<_> = config.providers.iter().map(|p| p.name.as_str()).collect();
+            let names = if configured.is_empty() { vec![UPSTREAM_NAME] } else { configured };
             return Err(format!(
                 "{at}.provider: found {}, allowed: the configured ones ({})",
-                shown(&target.provider),
+                shown(name),
                 names.join(", ")
             ));
         };
         target_ranges(&at, target)?;
-        let before = *first.get_or_insert(provider);
-        let (one, other) = (dialect(before.kind), dialect(provider.kind));
-        if one != other {
+        let (before, spoken) = *first.get_or_insert((name, dialect));
+        if spoken != dialect {
             return Err(format!(
-                "{key}.targets: found {} ({} format) beside {} ({} format), allowed: targets that speak one format; make one model for each",
-                before.name,
-                one.as_str(),
-                provider.name,
-                other.as_str()
+                "{key}.targets: found {before} ({} format) beside {name} ({} format), allowed: targets that speak one format; make one model for each",
+                spoken.as_str(),
+                dialect.as_str()
             ));
         }
     }
     Ok(())
+}
+
+/// What the provider of this name understands; none where there is none.
+fn dialect_of(name: &str, config: &Config) -> Option<Dialect> {
+    if config.providers.is_empty() && name == UPSTREAM_NAME {
+        return Some(Dialect::Any);
+    }
+    config.providers.iter().find(|known| known.name == name).map(|known| dialect(known.kind))
 }
 
 fn target_ranges(at: &str, target: &Target) -> Result<(), String> {

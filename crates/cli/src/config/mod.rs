@@ -9,6 +9,7 @@ mod sections;
 mod sources;
 mod values;
 
+pub use check_models::UPSTREAM_NAME;
 pub use models::{Model, Strategy, Target};
 pub use secret::SecretRef;
 pub use sections::{

@@ -242,9 +242,22 @@ fn models_take_targets_of_one_format_with_limits_of_their_own() {
 }
 
 #[test]
+fn a_model_may_stand_for_the_one_upstream() {
+    let toml = "[[models]]\nname = \"m\"\ntargets = [{ provider = \"upstream\", model = \"x\" }]";
+    with(toml, &[]).unwrap();
+    let line = error(&toml.replace("upstream", "other"), &[]);
+    assert!(line.ends_with("allowed: the configured ones (upstream)"), "{line}");
+}
+
+#[test]
 fn wrong_models_and_limits_are_named() {
     let one = target("openai", "");
     let cases = [
+        (
+            "[[providers]]\nname = \"a\"\nkind = \"azure-openai\"\nbase_url = \"http://h\"\napi_version = \"a b\""
+                .to_owned(),
+            "providers.0.api_version: found \"a b\", allowed: letters",
+        ),
         (model("", ""), "models.0.targets: found 0 targets, allowed: 1 to 16"),
         (model(&target("other", ""), ""), "models.0.targets.0.provider: found \"p-other\""),
         (

@@ -4,6 +4,7 @@
 
 mod beside;
 mod directories;
+mod models;
 mod serve;
 mod supervise;
 mod support;

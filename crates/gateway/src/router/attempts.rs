@@ -1,188 +1,24 @@
 //! Sending a request until a target answers or no attempt is left. All of it happens before the
 //! first byte of an answer is taken in, so nothing is ever tried again after one was released.
 
-use super::plan::{Plan, Sending};
+use super::end::{Answerer, End, NoAnswer, Routed};
+use super::plan::Sending;
 use super::retry::{self, Fault};
 use super::rewrite::{self, Prepared};
-use super::trail::{Trail, about, differ, part_number};
+use super::send::{excerpt, send};
+use super::trail::{Trail, about, differ};
 use crate::call::{Call, millis};
 use crate::release::Caller;
-use crate::settings::Provider;
 use crate::targets::{Dice, Lease, LogicalModel, Skipped, Target, Targets};
-use crate::upstream::{self, Outgoing, Upstream, UpstreamError};
+use crate::upstream::{self, UpstreamError};
 use http::Response;
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use recorder::{DecisionWriter, RecordError};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Bytes of a failed answer that are told in its event.
-const EXCERPT_BYTES_MAX: usize = 1_024;
-/// How long is waited for them.
-const EXCERPT_WAIT: Duration = Duration::from_millis(50);
-
-/// How routing ended, and what was tried before.
-pub(crate) struct Routed<'a> {
-    pub end: End<'a>,
-    pub trail: Trail,
-}
-
-/// How routing ended.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved once per call; a box would cost every call an allocation"
-)]
-pub(crate) enum End<'a> {
-    /// An answer for the caller begins.
-    Answered(Response<Incoming>, Answerer<'a>),
-    /// Nobody answered.
-    Failed(NoAnswer<'a>),
-    /// The caller is gone.
-    Gone(&'a Provider),
-    /// An attempt could not be recorded.
-    Unrecorded(RecordError),
-}
-
-/// Who answers.
-pub(crate) struct Answerer<'a> {
-    pub provider: &'a Provider,
-    /// The model that was asked there, where it is one of ours.
-    pub model: Option<&'a str>,
-    /// Number of the attempt, from 1.
-    pub attempt: u32,
-    /// The target that failed before.
-    pub fallback_from: Option<String>,
-    /// The answer is an error that no attempt is left for; the trail tells it.
-    pub failed: bool,
-    /// The usage chunk that our injection causes is hidden.
-    pub hides_usage: bool,
-    /// When the first attempt was sent.
-    pub first_sent: Instant,
-    /// When this one was.
-    pub sent_at: Instant,
-    /// Between two pieces of the answer.
-    pub idle: Duration,
-    /// When the answer has to be whole.
-    pub until: Option<tokio::time::Instant>,
-    pub lease: Option<Lease<'a>>,
-}
-
-impl Answerer<'_> {
-    /// The attempt's number in parts.
-    pub(crate) fn part_number(&self) -> u8 {
-        part_number(self.attempt)
-    }
-}
-
-/// Nobody answered.
-pub(crate) struct NoAnswer<'a> {
-    /// Who was tried last.
-    pub provider: &'a Provider,
-    /// The model that the caller named, where it is one of ours.
-    pub model: Option<&'a str>,
-    /// The last error; none where no target could be called.
-    pub error: Option<UpstreamError>,
-}
-
-/// Sends the request as planned. `first` is the first attempt's, recorded with the intent.
-pub(crate) async fn route<'a>(
-    call: &Call,
-    plan: Plan<'a>,
-    first: Prepared<'_>,
-    sending: Sending<'_>,
-    writer: Option<&DecisionWriter>,
-    caller: &mut Caller,
-) -> Routed<'a> {
-    match plan {
-        Plan::Provider(provider) => single(call, provider, first, sending, caller).await,
-        Plan::Model { model, order } => {
-            let attempts = Attempts {
-                call,
-                model,
-                dice: call.shared.targets.as_ref().map(Targets::dice),
-                sending,
-                writer,
-                left: order.iter().map(|at| &model.targets[*at]).collect(),
-                trail: Trail::default(),
-                number: 0,
-                sent: 0,
-                first_sent: None,
-                failed: None,
-                last: &model.targets[order.first().copied().unwrap_or(0)],
-            };
-            attempts.run(first, caller).await
-        }
-    }
-}
-
-/// One attempt at one provider.
-async fn single<'a>(
-    call: &Call,
-    provider: &'a Provider,
-    request: Prepared<'_>,
-    sending: Sending<'_>,
-    caller: &mut Caller,
-) -> Routed<'a> {
-    let hides_usage = request.injected;
-    let timeouts = call.shared.settings.timeouts;
-    let sent_at = Instant::now();
-    let upstream = &call.shared.upstream;
-    let sent = send(call, provider, upstream, timeouts.first_byte, request, caller).await;
-    match sent {
-        None => Routed { end: End::Gone(provider), trail: Trail::default() },
-        Some(Ok(response)) => {
-            let answerer = Answerer {
-                provider,
-                model: None,
-                attempt: 1,
-                fallback_from: None,
-                failed: false,
-                hides_usage,
-                first_sent: sent_at,
-                sent_at,
-                idle: timeouts.idle,
-                until: None,
-                lease: None,
-            };
-            Routed { end: End::Answered(response, answerer), trail: Trail::default() }
-        }
-        Some(Err(error)) => {
-            let trail = Trail::failed(provider, sending.facts.model.as_deref(), &error, sent_at);
-            let no_answer = NoAnswer { provider, model: None, error: Some(error) };
-            Routed { end: End::Failed(no_answer), trail }
-        }
-    }
-}
-
-/// Sends once; none where the caller is gone.
-async fn send(
-    call: &Call,
-    provider: &Provider,
-    upstream: &Upstream,
-    first_byte: Duration,
-    request: Prepared<'_>,
-    caller: &mut Caller,
-) -> Option<Result<Response<Incoming>, UpstreamError>> {
-    let outgoing = Outgoing {
-        method: &call.method,
-        path: &request.path,
-        query: request.query.as_deref(),
-        headers: &call.headers,
-        body: request.body,
-    };
-    let request = match upstream::request(provider, outgoing) {
-        Ok(request) => request,
-        Err(error) => return Some(Err(UpstreamError::Protocol(error.to_string()))),
-    };
-    tokio::select! {
-        result = upstream.send(request, first_byte) => Some(result),
-        () = caller.closed() => None,
-    }
-}
-
 /// The attempts of one call.
-struct Attempts<'a, 'c> {
+pub(crate) struct Attempts<'a, 'c> {
     call: &'c Call,
     model: &'a LogicalModel,
     dice: Option<&'c Dice>,
@@ -216,8 +52,33 @@ enum Then<'a> {
     End,
 }
 
-impl<'a> Attempts<'a, '_> {
-    async fn run(mut self, first: Prepared<'_>, caller: &mut Caller) -> Routed<'a> {
+impl<'a, 'c> Attempts<'a, 'c> {
+    /// None were made yet; targets are tried in this order.
+    pub(crate) fn new(
+        call: &'c Call,
+        model: &'a LogicalModel,
+        order: &[usize],
+        sending: Sending<'c>,
+        writer: Option<&'c DecisionWriter>,
+    ) -> Self {
+        Self {
+            call,
+            model,
+            dice: call.shared.targets.as_ref().map(Targets::dice),
+            sending,
+            writer,
+            left: order.iter().map(|at| &model.targets[*at]).collect(),
+            trail: Trail::default(),
+            number: 0,
+            sent: 0,
+            first_sent: None,
+            failed: None,
+            last: &model.targets[order.first().copied().unwrap_or(0)],
+        }
+    }
+
+    /// Tries until there is an answer. `first` is the request of the first target.
+    pub(crate) async fn run(mut self, first: Prepared<'_>, caller: &mut Caller) -> Routed<'a> {
         let mut first = self.left.front().copied().map(|target| (target, first));
         let Some((mut target, mut lease)) = self.begin(caller).await else {
             return if caller.is_closed() { self.gone() } else { self.ended(None) };
@@ -447,21 +308,4 @@ fn judge(result: &Result<Response<Incoming>, UpstreamError>) -> Option<Fault> {
         Ok(response) => retry::of_status(response.status(), response.headers(), SystemTime::now()),
         Err(error) => Some(retry::of_error(error)),
     }
-}
-
-/// The beginning of a failed answer; whatever comes at once.
-async fn excerpt(mut body: Incoming) -> String {
-    let mut bytes: Vec<u8> = Vec::new();
-    let read = async {
-        while bytes.len() < EXCERPT_BYTES_MAX {
-            let Some(Ok(frame)) = body.frame().await else { return };
-            if let Ok(data) = frame.into_data() {
-                bytes.extend_from_slice(&data);
-            }
-        }
-    };
-    // What has not come by then is not worth waiting for.
-    let _late = tokio::time::timeout(EXCERPT_WAIT, read).await;
-    bytes.truncate(EXCERPT_BYTES_MAX);
-    String::from_utf8_lossy(&bytes).into_owned()
 }

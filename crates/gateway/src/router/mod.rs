@@ -5,13 +5,17 @@
 //! configured, or the call names none, the one provider of its format is asked as it is.
 
 mod attempts;
+mod end;
 mod listing;
 mod plan;
 mod retry;
 mod rewrite;
+mod route;
+mod send;
 mod trail;
 
-pub(crate) use attempts::{Answerer, End, NoAnswer, Routed, route};
+pub(crate) use end::{Answerer, End, NoAnswer, Routed};
 pub(crate) use listing::listing;
 pub(crate) use plan::{Plan, Sending, plan};
+pub(crate) use route::route;
 pub(crate) use trail::{Trail, differ};

@@ -230,6 +230,7 @@ async fn a_model_whose_targets_all_hang_is_a_504() {
 async fn an_answer_that_takes_too_long_in_all_is_cut() {
     let (a, harness) = one(|settings| {
         settings.models[0].targets[0].total = Some(Duration::from_millis(100));
+        settings.models[0].targets[0].idle = Duration::from_secs(10);
     })
     .await;
     a.set(Behaviour::fault(Fault::HangAfter(2)));
