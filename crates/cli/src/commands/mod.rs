@@ -4,6 +4,7 @@ mod checkpoint;
 mod doctor;
 mod keys;
 mod logs;
+mod policy;
 mod proof;
 mod rebuild;
 mod recover;
@@ -65,6 +66,8 @@ enum Command {
     Proof(proof::Proof),
     VerifyProof(verify_proof::VerifyProof),
     Checkpoint(checkpoint::Checkpoint),
+    #[command(subcommand)]
+    Policy(policy::Policy),
     Rebuild(rebuild::Rebuild),
     Recover(recover::Recover),
     Doctor(doctor::Doctor),
@@ -87,6 +90,7 @@ impl Cli {
             Command::Proof(command) => command.run(&place),
             Command::VerifyProof(command) => command.run(),
             Command::Checkpoint(command) => command.run(&place),
+            Command::Policy(command) => command.run(&place),
             Command::Rebuild(command) => command.run(&place),
             Command::Recover(command) => command.run(&place),
             Command::Doctor(command) => command.run(&place),

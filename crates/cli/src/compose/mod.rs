@@ -1,5 +1,6 @@
 //! Puts the parts together: one data directory, one gateway, one API.
 
+mod backtest;
 mod control_socket;
 mod demo;
 mod failure;
@@ -15,6 +16,7 @@ mod signals;
 mod store;
 mod supervise;
 
+pub use backtest::{Trial, Tried, backtest};
 pub use failure::OpenFailure;
 pub use local::Local;
 pub use logging::start as start_logging;

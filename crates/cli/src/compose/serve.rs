@@ -316,9 +316,8 @@ fn housekeeping(store: &Store, handle: PrometheusHandle) -> impl Future<Output =
 }
 
 fn warn_of_what_is_not_there_yet(config: &Config) {
-    let policies = std::fs::read_dir(&config.policies.directory);
-    if policies.is_ok_and(|mut entries| entries.next().is_some()) {
-        let directory = config.policies.directory.display();
+    if let Some(directory) = config.policies.folder() {
+        let directory = directory.display();
         tracing::warn!(%directory, "policies are configured, but this version does not evaluate them yet");
     }
 }

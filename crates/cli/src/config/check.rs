@@ -20,6 +20,7 @@ pub fn all(config: &Config) -> Result<(), String> {
     providers(config)?;
     models::check(config)?;
     limits(config)?;
+    policies(config)?;
     index(config)
 }
 
@@ -149,6 +150,16 @@ fn limits(config: &Config) -> Result<(), String> {
         Some(burst) if !(1..=1_000_000).contains(&burst) => {
             Err(format!("limits.burst: found {burst}, allowed: 1 to 1000000"))
         }
+        _ => Ok(()),
+    }
+}
+
+fn policies(config: &Config) -> Result<(), String> {
+    match config.policies.folder() {
+        Some(folder) if !folder.is_dir() => Err(format!(
+            "policies.directory: found {}, which is no folder; create it with a .cedar file in it, or set policies.enabled = false",
+            shown(&folder.display().to_string())
+        )),
         _ => Ok(()),
     }
 }

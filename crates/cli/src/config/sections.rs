@@ -194,8 +194,22 @@ pub enum UsageInjection {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policies {
-    /// Where they are.
-    pub directory: PathBuf,
+    /// Where they are; none: `policies`, if it exists.
+    pub directory: Option<PathBuf>,
+    /// Whether calls are judged at all.
+    pub enabled: bool,
+    /// Which evaluations are recorded one by one.
+    pub record: RecordPolicies,
+}
+
+/// `policies.record`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordPolicies {
+    /// Those that matched or failed.
+    Matched,
+    /// All.
+    All,
 }
 
 /// `[tls]`
@@ -263,6 +277,18 @@ impl Config {
         let mut name = data.into_os_string();
         name.push(".state");
         PathBuf::from(name)
+    }
+}
+
+impl Policies {
+    /// The folder in force; none where there are no policies.
+    pub fn folder(&self) -> Option<&Path> {
+        const DEFAULT: &str = "policies";
+        match &self.directory {
+            _ if !self.enabled => None,
+            Some(directory) => Some(directory),
+            None => Some(Path::new(DEFAULT)).filter(|default| default.is_dir()),
+        }
     }
 }
 
@@ -338,7 +364,7 @@ impl Default for Ledger {
 
 impl Default for Policies {
     fn default() -> Self {
-        Self { directory: PathBuf::from("policies") }
+        Self { directory: None, enabled: true, record: RecordPolicies::Matched }
     }
 }
 

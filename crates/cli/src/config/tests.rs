@@ -1,3 +1,4 @@
+use super::sections::RecordPolicies;
 use super::*;
 use std::path::PathBuf;
 
@@ -39,7 +40,8 @@ fn defaults_are_the_contract_s() {
 
 #[test]
 fn the_contract_s_example_is_taken() {
-    let toml = r#"
+    let policies = tempfile::tempdir().unwrap();
+    let example = r#"
         [gateway]
         listen = "127.0.0.1:8000"
         authentication = "api-key"
@@ -62,16 +64,34 @@ fn the_contract_s_example_is_taken() {
         strategy = "least-latency"
         targets = [{ provider = "local-vllm", model = "mistral-8b", weight = 1 }]
         [policies]
-        directory = "policies"
+        directory = "POLICIES"
         [tls]
         terminated = false
         [index]
         url = "sqlite:audit-data/index.db"
     "#;
-    let config = with(toml, &[]).unwrap();
+    let toml = example.replace("POLICIES", &policies.path().display().to_string());
+    let config = with(&toml, &[]).unwrap();
+    assert_eq!(config.policies.folder(), Some(policies.path()));
+    assert_eq!(config.policies.record, RecordPolicies::Matched);
     assert_eq!(config.providers[0].kind, ProviderKind::AzureOpenAi);
     assert_eq!(config.models[0].strategy, Strategy::LeastLatency);
     assert_eq!(config.journal.durability, Durability::Process);
+}
+
+#[test]
+fn a_folder_of_policies_that_is_configured_has_to_be_there() {
+    assert_eq!(with("", &[]).unwrap().policies.folder(), None);
+    let missing = "[policies]\ndirectory = \"no/such/folder\"";
+    let said = error(missing, &[]);
+    assert!(
+        said.starts_with(
+            "policies.directory: found \"no/such/folder\", which is no folder; create it"
+        ),
+        "{said}"
+    );
+    let off = format!("{missing}\nenabled = false");
+    assert_eq!(with(&off, &[]).unwrap().policies.folder(), None);
 }
 
 #[test]

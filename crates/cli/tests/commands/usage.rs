@@ -2,7 +2,7 @@
 
 use crate::support::{run, run_in};
 
-const COMMANDS: [&[&str]; 17] = [
+const COMMANDS: [&[&str]; 21] = [
     &["serve"],
     &["keys"],
     &["keys", "create"],
@@ -17,6 +17,10 @@ const COMMANDS: [&[&str]; 17] = [
     &["proof"],
     &["verify-proof"],
     &["checkpoint"],
+    &["policy", "check"],
+    &["policy", "test"],
+    &["policy", "backtest"],
+    &["policy", "schema"],
     &["rebuild"],
     &["recover"],
     &["doctor"],

@@ -128,7 +128,11 @@ struct CountsText {
 impl Case {
     /// Reads the test cases of a folder: `tests.toml` and `*.test.toml`.
     pub fn load(dir: &Path) -> Result<Vec<Self>, LoadError> {
-        Self::parse(&sources::cases(dir)?).map_err(|error| error.within(dir))
+        let mut cases = Self::parse(&sources::cases(dir)?).map_err(|error| error.within(dir))?;
+        for case in &mut cases {
+            case.file = dir.join(&case.file).display().to_string();
+        }
+        Ok(cases)
     }
 
     /// Reads the cases of some files, those that hold none passed over; all faults, where there are any.

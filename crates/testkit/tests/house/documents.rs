@@ -13,6 +13,7 @@ const DOCUMENTS: &[&str] = &[
     "LICENSE",
     "docs/client-headers.md",
     "docs/operators.md",
+    "docs/policies.md",
 ];
 
 #[test]
