@@ -1,7 +1,7 @@
 //! Where reviews are held, read and picked up.
 
 use crate::error::ReviewError;
-use crate::hold::{About, Hold, NotHeld, Opening, PickedUp};
+use crate::hold::{About, Hold, NotHeld, Opening, PickedUp, UnderWay};
 use crate::settings::Settings;
 use control::{
     NewReview, Review, ReviewFilter, ReviewPage, ReviewStage, ReviewState, Reviews, new_review_id,
@@ -184,9 +184,10 @@ impl Desk {
         let Some(review) = self.ask(move |reviews| reviews.pick_up(&taken)).await?? else {
             return Ok(None);
         };
+        let under_way = UnderWay { reviews: self.inner.reviews.clone(), id: review.id.clone() };
         let writer =
             self.inner.recorder.resume(ids(&review), Some(persons.clone()), review.next_record);
-        Ok(Some(PickedUp { review, about, persons, writer, held }))
+        Ok(Some(PickedUp { review, about, persons, writer, held, under_way }))
     }
 
     /// Stores the answer of a review that was picked up, after the call's end was recorded:
@@ -207,6 +208,7 @@ impl Desk {
     }
 
     /// Ends a review that was picked up and came to nothing, after the call's end was recorded.
+    /// Dropping [`PickedUp::under_way`] does the same, later.
     ///
     /// # Errors
     /// Where the store fails.

@@ -1,11 +1,14 @@
 //! What is held, and what comes back when it is picked up.
 
 use crate::ReviewError;
-use control::{Fingerprint, Review, ReviewStage, ReviewViolation};
+use control::{Fingerprint, Review, ReviewStage, ReviewState, ReviewViolation, Reviews};
 use event::{Component, Event, ReviewCreated, Timestamp};
 use recorder::{DecisionWriter, Persons};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::fmt;
+use std::sync::Arc;
+use tokio::runtime::Handle;
 
 /// A review that is about to be opened: its id stands in the decision's events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +105,35 @@ pub struct PickedUp {
     pub writer: DecisionWriter,
     /// What was held: exactly the bytes that were reviewed.
     pub held: Vec<u8>,
+    /// Keep it until the answer is stored.
+    pub under_way: UnderWay,
+}
+
+/// A review that is running. When this is dropped before the answer is stored
+/// ([`Desk::answered`](crate::Desk::answered)), the review has failed, whatever happened.
+pub struct UnderWay {
+    pub(crate) reviews: Arc<Reviews>,
+    pub(crate) id: String,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        // Without a runtime the process ends, and the next start says the same.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let (reviews, id) = (self.reviews.clone(), std::mem::take(&mut self.id));
+        runtime.spawn_blocking(move || {
+            // Where it is answered, it is not running any more, and this changes nothing.
+            if let Err(error) = reviews.fail(&id, ReviewState::Running) {
+                tracing::error!(%error, review = id, "a failed review stays running");
+            }
+        });
+    }
+}
+
+impl fmt::Debug for UnderWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnderWay").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// What makes a request the same one: SHA-256 over key, method, path with query, user and body,

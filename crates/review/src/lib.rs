@@ -12,6 +12,6 @@ mod verdict;
 
 pub use desk::{Desk, Shown};
 pub use error::ReviewError;
-pub use hold::{About, Hold, NotHeld, Opening, PickedUp, fingerprint};
+pub use hold::{About, Hold, NotHeld, Opening, PickedUp, UnderWay, fingerprint};
 pub use item::{Item, ItemVote};
 pub use settings::{OnExpiry, Settings};

@@ -347,6 +347,26 @@ async fn an_erased_person_is_never_released_and_can_be_rejected() {
 }
 
 #[tokio::test]
+async fn what_was_picked_up_and_dropped_has_failed() {
+    let place = Place::new();
+    let open = place.open().await;
+    let (id, decision_id) = open.hold(b"1", 1).await;
+    open.desk.approve(&id, "alice", "yes").await.unwrap();
+    let picked = open.desk.pick_up(&id).await.unwrap().unwrap();
+    let waiting = tokio::spawn({
+        let (desk, id) = (open.desk.clone(), id.clone());
+        async move { desk.wait(&id, soon()).await }
+    });
+    drop(picked);
+    assert_eq!(waiting.await.unwrap().unwrap().state, ReviewState::Failed);
+    assert!(!open.desk.reviews().any_live());
+    let mut progress = open.running.recorder.journal().committed();
+    while open.events(decision_id).last() != Some(&"request_failed") {
+        progress.changed().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn who_waits_is_woken_by_the_verdict() {
     let place = Place::new();
     let open = place.open().await;
