@@ -1,5 +1,6 @@
 //! Who calls, and what of the audit they may see.
 
+use crate::machine;
 use crate::problem::Problem;
 use crate::serve::Peer;
 use axum::extract::FromRequestParts;
@@ -47,6 +48,14 @@ impl Caller {
             },
             Who::User(user) => user.username.clone(),
             Who::Key(key) => key.id.clone(),
+        }
+    }
+
+    /// Who gives a verdict: a person, known by the same name again.
+    pub(crate) fn reviewer(&self) -> String {
+        match (&self.who, self.peer) {
+            (Who::Operator, Peer::Socket { uid }) => machine::user_name(uid),
+            _ => self.actor(),
         }
     }
 

@@ -8,6 +8,7 @@ mod extract;
 mod figures;
 mod gate;
 mod ledger_files;
+mod machine;
 mod openapi;
 mod params;
 mod problem;

@@ -10,7 +10,7 @@ use utoipa::OpenApi;
     info(
         title = "Audit Layer",
         description = "Reads the audit of LLM calls: decisions, events, traces, sessions, sums, \
-                       proofs. Times are RFC 3339 in UTC, money is a decimal string or null, \
+                       proofs; takes verdicts on calls that wait for a person. Times are RFC 3339 in UTC, money is a decimal string or null, \
                        cursors are opaque. Errors are application/problem+json. Every sign-in and \
                        every read is recorded; what cannot be recorded is refused.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
@@ -25,6 +25,10 @@ use utoipa::OpenApi;
         routes::sessions,
         routes::session,
         routes::metrics,
+        routes::reviews,
+        routes::review,
+        routes::approve,
+        routes::reject,
         routes::sql,
         routes::keys,
         routes::create,
@@ -44,10 +48,14 @@ use utoipa::OpenApi;
 struct Document;
 
 /// Shapes of requests: what may be null in them may be left out.
-const ASKED: &[&str] = &["Credentials", "KeyRotation", "KeyWish", "SqlQuery"];
+const ASKED: &[&str] = &["Credentials", "KeyRotation", "KeyWish", "SqlQuery", "Verdict"];
 /// What answers may lack. Everything else is always there, null where it is not known.
-const OPTIONAL: &[(&str, &str)] =
-    &[("Health", "reason"), ("MetricsPoint", "value"), ("ProofRecord", "sealed")];
+const OPTIONAL: &[(&str, &str)] = &[
+    ("Health", "reason"),
+    ("MetricsPoint", "value"),
+    ("Problem", "outcome"),
+    ("ProofRecord", "sealed"),
+];
 
 /// The document as indented JSON, ending with a line end.
 pub fn openapi_json() -> String {
@@ -72,9 +80,24 @@ pub fn openapi_json() -> String {
             }
         }
     }
+    sort(&mut document);
     let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
+}
+
+/// Sorts keys, whatever order `serde_json` was built to keep.
+fn sort(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            let mut entries: Vec<_> = std::mem::take(object).into_iter().collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            entries.iter_mut().for_each(|(_, value)| sort(value));
+            object.extend(entries);
+        }
+        Value::Array(items) => items.iter_mut().for_each(sort),
+        _ => {}
+    }
 }
 
 /// States that an answer has all of its properties.

@@ -1,7 +1,10 @@
 //! The parameters of lists and sums. Names that are not known are refused.
+#![allow(clippy::large_stack_arrays, reason = "the document's parameters, made once")]
 
 use crate::caller::Sight;
 use crate::problem::Problem;
+use control::ReviewFilter;
+use http::StatusCode;
 use index::{
     DecisionFilter, EventFilter, MetricsQuery, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, Page,
     SessionFilter,
@@ -150,6 +153,23 @@ pub(crate) struct ProofParams {
     pub sealed: Option<String>,
 }
 
+/// `GET /api/v1/reviews`
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ReviewParams {
+    /// `pending`, `approved`, `rejected`, `expired`, `running`, `answered` or `failed`.
+    #[param(example = "pending")]
+    pub state: Option<String>,
+    /// The decision that is held.
+    pub decision_id: Option<String>,
+    /// Items on a page, 1 to 500.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]
+    pub limit: Option<String>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
 /// A route that takes no parameters.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -230,6 +250,22 @@ impl MetricsParams {
             decision_type: text(self.decision_type),
             outcome: text(self.outcome),
             user_id: Sight::narrow(sight.user_id.as_ref(), text(self.user_id), "user")?,
+        })
+    }
+}
+
+impl ReviewParams {
+    pub(crate) fn filter(self) -> Result<ReviewFilter, Problem> {
+        let Page { limit, cursor } = page(self.limit, self.cursor)?;
+        if cursor.as_ref().is_some_and(|cursor| !cursor.starts_with("rev_")) {
+            let detail = "cursor: not one of this list; pass next_cursor of the page before";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_cursor", detail));
+        }
+        Ok(ReviewFilter {
+            state: parse("state", self.state)?,
+            decision_id: parse("decision_id", self.decision_id)?,
+            after: cursor,
+            limit: limit as usize,
         })
     }
 }

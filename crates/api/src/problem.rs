@@ -1,9 +1,10 @@
 //! The one place that turns errors into answers (RFC 9457).
 
 use axum::response::{IntoResponse, Response};
-use control::LoginError;
+use control::{LoginError, VerdictError};
 use http::{HeaderValue, StatusCode, header};
 use recorder::{ProofError, ReadError, RecordError};
+use review::ReviewError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -24,6 +25,9 @@ pub(crate) struct Problem {
     code: &'static str,
     /// What happened and what to do, for people.
     detail: String,
+    /// How a review was decided that somebody wanted to decide again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
     #[serde(skip)]
     retry_after_s: Option<u64>,
 }
@@ -37,6 +41,7 @@ impl Problem {
             status: status.as_u16(),
             code,
             detail: detail.into(),
+            outcome: None,
             retry_after_s: None,
         }
     }
@@ -150,6 +155,44 @@ impl From<LoginError> for Problem {
                     .retry(retry_after_s)
             }
             LoginError::Store(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<VerdictError> for Problem {
+    fn from(error: VerdictError) -> Self {
+        let detail = error.to_string();
+        let conflict = |code| Self::new(StatusCode::CONFLICT, code, detail);
+        match error {
+            VerdictError::Decided { outcome, .. } => {
+                Self { outcome: Some(outcome.as_str()), ..conflict("review_decided") }
+            }
+            VerdictError::Due { .. } => {
+                Self { outcome: Some("expired"), ..conflict("review_decided") }
+            }
+            VerdictError::Voted { .. } => conflict("already_approved"),
+            VerdictError::Store(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ReviewError> for Problem {
+    fn from(error: ReviewError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ReviewError::Verdict(error) => error.into(),
+            ReviewError::OwnCall { .. } => Self::new(StatusCode::FORBIDDEN, "own_call", detail),
+            ReviewError::Erased { .. } => Self::new(StatusCode::CONFLICT, "erased", detail),
+            ReviewError::Unrecorded { .. } => {
+                tracing::error!(error = detail, "a verdict is not recorded yet");
+                let code = "audit_unavailable";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry(1)
+            }
+            ReviewError::Record(error) => error.into(),
+            ReviewError::Read(error) => error.into(),
+            ReviewError::Store(error) => error.into(),
             error => Self::internal(&error),
         }
     }

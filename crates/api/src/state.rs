@@ -5,6 +5,7 @@ use control::Control;
 use index::IndexReader;
 use journal::{Position, Progress};
 use recorder::{LedgerFiles, Recorder, Running};
+use review::Desk;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct Parts {
     pub index: Arc<dyn IndexReader>,
     /// Users and keys.
     pub control: Arc<Control>,
+    /// Reviews.
+    pub desk: Desk,
     /// Everything before this place is indexed.
     pub indexed: watch::Receiver<Option<Position>>,
     /// How many leaves the newest checkpoint covers.
@@ -72,12 +75,14 @@ impl Parts {
         running: &Running,
         index: Arc<dyn IndexReader>,
         control: Arc<Control>,
+        desk: Desk,
     ) -> Self {
         Self {
             data,
             recorder: running.recorder.clone(),
             index,
             control,
+            desk,
             indexed: running.indexed.clone(),
             sealed: running.sealed.clone(),
             figures: Arc::new(String::new),

@@ -117,6 +117,18 @@ async fn every_answer_is_as_documented() {
     let accesses = app.accesses();
     let tail = &accesses[accesses.len() - expected.len()..];
     assert_eq!(tail, expected.map(|action| format!("{action} ok uid:1000")));
+    let id = app.hold("u-1", 1).await;
+    let uri = format!("/api/v1/reviews/{id}");
+    let why = json!({ "rationale": "checked" });
+    hold("GET /api/v1/reviews", &app.get(&token, "/api/v1/reviews").await.ok());
+    hold("GET /api/v1/reviews/{id}", &app.get(&token, &uri).await.ok());
+    let approve = format!("{uri}/approve");
+    hold("POST /api/v1/reviews/{id}/approve", &app.post(&token, &approve, why.clone()).await.ok());
+    hold("POST /api/v1/reviews/{id}/approve", &app.post(&token, &approve, why.clone()).await);
+    hold(
+        "POST /api/v1/reviews/{id}/reject",
+        &app.post(&token, &format!("{uri}/reject"), why).await,
+    );
 }
 
 #[tokio::test]

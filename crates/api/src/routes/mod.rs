@@ -7,6 +7,7 @@ mod health;
 mod keys;
 mod ledger;
 mod metrics;
+mod reviews;
 mod sessions;
 mod sql;
 
@@ -23,6 +24,7 @@ pub(crate) use health::{__path_figures, __path_healthz, __path_readyz};
 pub(crate) use keys::{__path_create, __path_keys, __path_revoke, __path_rotate};
 pub(crate) use ledger::{__path_checkpoint, __path_tile, __path_vkey};
 pub(crate) use metrics::__path_metrics;
+pub(crate) use reviews::{__path_approve, __path_reject, __path_review, __path_reviews};
 pub(crate) use sessions::{__path_session, __path_sessions};
 pub(crate) use sql::__path_sql;
 
@@ -59,6 +61,10 @@ table! {
     "GET" "/api/v1/audit/sessions" Read "sessions" => get(sessions::sessions);
     "GET" "/api/v1/audit/sessions/{id}" Read "session" => get(sessions::session);
     "GET" "/api/v1/metrics" Read "metrics" => get(metrics::metrics);
+    "GET" "/api/v1/reviews" Officer "reviews_list" => get(reviews::reviews);
+    "GET" "/api/v1/reviews/{id}" Officer "review_show" => get(reviews::review);
+    "POST" "/api/v1/reviews/{id}/approve" Officer "review_approve" => post(reviews::approve);
+    "POST" "/api/v1/reviews/{id}/reject" Officer "review_reject" => post(reviews::reject);
     "POST" "/api/v1/sql" Officer "sql" => post(sql::sql);
     "GET" "/api/v1/keys" Operator "keys_list" => get(keys::keys);
     "POST" "/api/v1/keys" Operator "keys_create" => post(keys::create);

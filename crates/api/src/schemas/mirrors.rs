@@ -300,3 +300,74 @@ pub(crate) struct ProofRecord {
     /// The derived key of the parts; null likewise.
     parts_key: Option<String>,
 }
+
+/// A call that waits, or waited, for a person. What is not known, or erased, is null.
+#[derive(ToSchema)]
+pub(crate) struct ReviewItem {
+    /// Its id.
+    id: String,
+    /// The decision that is held.
+    decision_id: Uuid,
+    /// `request` or `response`: what is held.
+    stage: String,
+    /// `pending`, `approved`, `rejected`, `expired`, `running`, `answered` or `failed`.
+    state: String,
+    /// When it was opened.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// From when on nobody can decide any more.
+    #[schema(format = DateTime)]
+    expires_at: String,
+    /// The policies that hold it.
+    policy_ids: Vec<String>,
+    /// What the policies said.
+    violations: Vec<ReviewViolationItem>,
+    /// The calling application.
+    source: Option<String>,
+    /// The end user.
+    user_id: Option<String>,
+    /// The logical action (request type).
+    request_type: Option<String>,
+    /// The model asked for.
+    model: Option<String>,
+    /// How many persons must approve.
+    reviewers_needed: u32,
+    /// What persons said, oldest first.
+    votes: Vec<ReviewVote>,
+    /// When it was decided.
+    #[schema(format = DateTime)]
+    decided_at: Option<String>,
+    /// `approved`, `rejected` or `expired`; never changes again.
+    outcome: Option<String>,
+    /// Redacted beginning of the prompt.
+    prompt_preview: Option<String>,
+}
+
+/// A policy that led to a review.
+#[derive(ToSchema)]
+pub(crate) struct ReviewViolationItem {
+    /// The policy.
+    policy_id: String,
+    /// What it asks for.
+    outcome: String,
+    /// Its severity.
+    severity: Option<String>,
+    /// Its message.
+    message: Option<String>,
+    /// `enforce` or `shadow`.
+    mode: Option<String>,
+}
+
+/// What one person said.
+#[derive(ToSchema)]
+pub(crate) struct ReviewVote {
+    /// Who.
+    reviewer: String,
+    /// `approved` or `rejected`.
+    verdict: String,
+    /// Why.
+    rationale: String,
+    /// When.
+    #[schema(format = DateTime)]
+    at: String,
+}

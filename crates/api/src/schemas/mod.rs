@@ -4,8 +4,8 @@
 mod mirrors;
 
 pub(crate) use mirrors::{
-    DecisionItem, EventItem, KeyItem, KeyLimitsItem, MetricsAnswer, ProofAnswer, SessionItem,
-    SqlAnswer,
+    DecisionItem, EventItem, KeyItem, KeyLimitsItem, MetricsAnswer, ProofAnswer, ReviewItem,
+    SessionItem, SqlAnswer,
 };
 
 use event::{Decision, Timestamp};
@@ -174,6 +174,51 @@ pub(crate) struct SessionDetail {
     pub items: Vec<Decision>,
     /// Continues the decisions, with `session_id` and `sort=timestamp`.
     pub next_cursor: Option<String>,
+}
+
+/// A page of reviews.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReviewList {
+    /// The reviews, newest first.
+    #[schema(value_type = Vec<ReviewItem>)]
+    pub items: Vec<review::Item>,
+    /// Continues the list; null at its end.
+    pub next_cursor: Option<String>,
+}
+
+/// A review in full: what is held, and what the policies saw. Null where it was erased.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReviewDetail {
+    /// The item.
+    #[serde(flatten)]
+    #[schema(value_type = ReviewItem)]
+    pub item: review::Item,
+    /// The end user's e-mail address.
+    pub user_email: Option<String>,
+    /// The session.
+    pub session_id: Option<String>,
+    /// The persons the call is about, where not the user.
+    pub subjects: Vec<String>,
+    /// What the policies saw.
+    #[schema(value_type = Option<Object>)]
+    pub facts: Option<serde_json::Value>,
+    /// The request, from the record.
+    pub request: Message,
+    /// The answer, from the record, where one is held.
+    pub response: Message,
+    /// The decision's events, oldest first.
+    #[schema(value_type = Vec<EventItem>)]
+    pub events: Vec<EventRow>,
+    /// How the records stand in the ledger.
+    pub integrity: Integrity,
+}
+
+/// What a person says of a review.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Verdict {
+    /// Why, in 1 to 4096 bytes. It is recorded.
+    pub rationale: String,
 }
 
 /// Who signs in.

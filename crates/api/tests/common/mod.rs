@@ -14,6 +14,7 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use memory::MemoryIndex;
 use recorder::{DecisionIds, Options, PersonNames, Role, Running};
+use review::{About, Desk, Hold};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub const PASSWORD: &str = "correct horse";
 pub struct TestApp {
     pub api: Api,
     pub control: Arc<Control>,
+    pub desk: Desk,
     pub running: Running,
     pub index: MemoryIndex,
     root: tempfile::TempDir,
@@ -83,10 +85,13 @@ impl TestApp {
             heartbeat: Duration::from_hours(1),
         };
         let running = recorder::open(options, Box::new(index.clone())).await.unwrap();
+        let reviews = Arc::new(control::Reviews::open(&data.join("control.db")).unwrap());
+        let desk = Desk::new(reviews, running.recorder.clone(), review::Settings::default());
         let control = Arc::new(Control::open(&data.join("control.db")).unwrap());
         control.ensure_admin(Some(PASSWORD)).unwrap();
-        let parts = Parts::new(data, &running, Arc::new(index.clone()), control.clone());
-        Self { api: Api::new(parts, settings), control, running, index, root }
+        let index_of_api = Arc::new(index.clone());
+        let parts = Parts::new(data, &running, index_of_api, control.clone(), desk.clone());
+        Self { api: Api::new(parts, settings), control, desk, running, index, root }
     }
 
     pub fn data(&self) -> PathBuf {
@@ -156,6 +161,50 @@ impl TestApp {
         body.push(&[0xff, 0xfe, 0x00]);
         writer.commit(&[completed()], vec![body]).await.unwrap();
         decision_id
+    }
+
+    /// Holds a call as the gateway would, and gives the review's id.
+    pub async fn hold(&self, user: &str, reviewers: u32) -> String {
+        let recorder = &self.running.recorder;
+        let names = PersonNames { user: Some(user.to_owned()), ..PersonNames::default() };
+        let persons = recorder.persons(&names).await.unwrap();
+        let ids = DecisionIds {
+            decision_id: Uuid::now_v7(),
+            trace_id: Uuid::from_u128(7),
+            request_id: "req-held".to_owned(),
+        };
+        let fingerprint = review::fingerprint(None, "", "", None, ids.decision_id.as_bytes());
+        let mut writer = recorder.decision(ids, persons.clone());
+        let mut body = writer.body(Role::ClientRequest, 0).unwrap();
+        body.push(b"{\"prompt\":\"a large loan\"}");
+        let opening = self.desk.opening(control::ReviewStage::Request, reviewers);
+        let events = [received("finance", user), opening.event()];
+        writer.commit(&events, vec![body]).await.unwrap();
+        let violation = control::ReviewViolation {
+            policy_id: "large-loan".to_owned(),
+            outcome: "ESCALATE".to_owned(),
+            message: Some("A person has to look at it.".to_owned()),
+            ..control::ReviewViolation::default()
+        };
+        let hold = Hold {
+            opening,
+            fingerprint,
+            arrived_at: Timestamp::now(),
+            policy_ids: vec!["large-loan".to_owned()],
+            violations: vec![violation],
+            api_key_id: None,
+            source: Some("finance".to_owned()),
+            request_type: Some("summarise".to_owned()),
+            model: Some("gpt-4o".to_owned()),
+            about: About {
+                user_id: Some(user.to_owned()),
+                prompt_preview: Some("a large loan".to_owned()),
+                facts: Some(serde_json::json!({ "request_bytes": 25 })),
+                ..About::default()
+            },
+            held: b"held".to_vec(),
+        };
+        self.desk.hold(writer, &persons, hold).await.unwrap().id
     }
 
     /// Waits until everything written is indexed, as lists do not.

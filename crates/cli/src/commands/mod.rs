@@ -8,6 +8,7 @@ mod policy;
 mod proof;
 mod rebuild;
 mod recover;
+mod reviews;
 mod serve;
 mod show;
 mod sql;
@@ -70,6 +71,8 @@ enum Command {
     Policy(policy::Policy),
     Rebuild(rebuild::Rebuild),
     Recover(recover::Recover),
+    #[command(subcommand)]
+    Reviews(reviews::Reviews),
     Doctor(doctor::Doctor),
 }
 
@@ -93,6 +96,7 @@ impl Cli {
             Command::Policy(command) => command.run(&place),
             Command::Rebuild(command) => command.run(&place),
             Command::Recover(command) => command.run(&place),
+            Command::Reviews(command) => command.run(&place),
             Command::Doctor(command) => command.run(&place),
         }
     }

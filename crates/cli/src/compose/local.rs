@@ -25,12 +25,15 @@ impl Local {
     /// Opens it. Must be called within a tokio runtime.
     pub async fn open(config: &Config) -> Result<Self, OpenFailure> {
         let store = Store::open(config).await?;
+        // No server runs that would look at the time.
+        store.desk.sweep(event::Timestamp::now()).await.map_err(OpenFailure::other)?;
         catch_up(&store).await;
         let parts = Parts::new(
             config.data.clone(),
             &store.running,
             store.index.clone(),
             store.control.clone(),
+            store.desk.clone(),
         );
         let api = Api::new(parts, Settings { ledger_public: config.ledger.public });
         let (stop, stopped) = watch::channel(false);

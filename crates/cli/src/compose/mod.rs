@@ -10,11 +10,13 @@ mod local;
 mod logging;
 mod readiness;
 mod rebuild;
+mod reviews;
 mod serve;
 mod settings;
 mod signals;
 mod store;
 mod supervise;
+mod webhook;
 
 pub use backtest::{Trial, Tried, backtest};
 pub use failure::OpenFailure;

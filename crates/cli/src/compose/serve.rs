@@ -4,7 +4,8 @@ use super::figures::Figures;
 use super::readiness::Watch;
 use super::signals::Signals;
 use super::supervise::Supervisor;
-use super::{Store, control_socket, demo, figures, settings};
+use super::webhook::Webhook;
+use super::{Store, control_socket, demo, figures, reviews, settings};
 use crate::config::{Config, Listen};
 use crate::env;
 use crate::failure::{Failure, Outcome};
@@ -102,6 +103,7 @@ impl Server {
         let mut background = JoinSet::new();
         background.spawn(following);
         background.spawn(housekeeping(&store, handle.clone()));
+        look_after_reviews(config, &store, &mut background)?;
 
         let gateway_listener = bind("gateway.listen", config.gateway.listen).await?;
         let api_listener = bind("api.listen", config.api.listen).await?;
@@ -238,6 +240,7 @@ fn api(
             &store.running,
             store.index.clone(),
             store.control.clone(),
+            store.desk.clone(),
         )
     };
     Api::new(parts, api::Settings { ledger_public: config.ledger.public })
@@ -313,6 +316,16 @@ fn housekeeping(store: &Store, handle: PrometheusHandle) -> impl Future<Output =
     async move {
         tokio::join!(figures.follow(handle), flush_now_and_then(control));
     }
+}
+
+fn look_after_reviews(config: &Config, store: &Store, background: &mut JoinSet<()>) -> Outcome {
+    let webhook = Webhook::configured(config)?;
+    if webhook.is_some() {
+        store.desk.reviews().keep_hooks();
+    }
+    background.spawn(reviews::sweep(store.desk.clone()));
+    background.spawn(reviews::tell(store.desk.clone(), webhook));
+    Ok(())
 }
 
 fn warn_of_what_is_not_there_yet(config: &Config) {

@@ -1,10 +1,11 @@
 //! The open data directory: journal, keys, ledger, index, control store.
 
 use super::{OpenFailure, format};
-use crate::config::{Config, Durability};
-use control::Control;
+use crate::config::{Config, Durability, OnExpiry};
+use control::{Control, Reviews};
 use index_sqlite::{SqliteReader, SqliteWriter};
 use recorder::Running;
+use review::Desk;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ pub struct Store {
     pub control: Arc<Control>,
     /// The query side of the index.
     pub index: Arc<SqliteReader>,
+    /// Reviews.
+    pub desk: Desk,
     /// The write path and its workers.
     pub running: Running,
 }
@@ -58,14 +61,19 @@ impl Store {
         let index_file = config.index_file();
         let writer = open_index(&index_file)?;
         let control = Control::open(&config.data.join("control.db")).map_err(OpenFailure::other)?;
-        let running = recorder::open(options(config), Box::new(writer)).await?;
+        let reviews = Reviews::open(&config.data.join("control.db")).map_err(OpenFailure::other)?;
+        let held = Desk::held_calls(&reviews).map_err(OpenFailure::other)?;
+        let running = recorder::open_holding(options(config), Box::new(writer), held).await?;
+        let desk = Desk::new(Arc::new(reviews), running.recorder.clone(), reviewing(config));
+        desk.settle(&running.held).await.map_err(OpenFailure::other)?;
         let index = SqliteReader::open(&index_file).map_err(OpenFailure::other)?;
-        Ok(Self { control: Arc::new(control), index: Arc::new(index), running })
+        Ok(Self { control: Arc::new(control), index: Arc::new(index), desk, running })
     }
 
     /// Seals what is written and closes everything.
     pub async fn close(self) -> Result<(), OpenFailure> {
         let closed = tokio::task::spawn_blocking(move || {
+            drop(self.desk);
             self.running.close();
             self.control.flush()
         });
@@ -108,6 +116,19 @@ pub fn start_epoch(config: &Config) -> Result<u32, OpenFailure> {
         return Err(locked);
     }
     Ok(recorder::start_epoch(&options(config))?)
+}
+
+fn reviewing(config: &Config) -> review::Settings {
+    let reviews = &config.reviews;
+    review::Settings {
+        wait: reviews.wait.0,
+        expire: reviews.expire.0,
+        on_expiry: match reviews.on_expiry {
+            OnExpiry::Reject => review::OnExpiry::Reject,
+            OnExpiry::Approve => review::OnExpiry::Approve,
+        },
+        keep: reviews.keep.0,
+    }
 }
 
 fn options(config: &Config) -> recorder::Options {

@@ -21,6 +21,7 @@ pub fn all(config: &Config) -> Result<(), String> {
     models::check(config)?;
     limits(config)?;
     policies(config)?;
+    super::reviews::check(&config.reviews)?;
     index(config)
 }
 

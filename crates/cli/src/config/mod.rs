@@ -4,13 +4,16 @@ mod check;
 mod check_models;
 mod explain;
 mod models;
+mod reviews;
 mod secret;
 mod sections;
 mod sources;
+mod span;
 mod values;
 
 pub use check_models::UPSTREAM_NAME;
 pub use models::{Model, Strategy, Target};
+pub use reviews::OnExpiry;
 pub use secret::SecretRef;
 pub use sections::{
     Authentication, Config, Durability, LogFormat, OnRecordFailure, Provider, ProviderKind,

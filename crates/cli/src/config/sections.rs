@@ -1,6 +1,7 @@
 //! Every key of the configuration, with its default.
 
 use super::models::{Limits, Model};
+use super::reviews::Reviews;
 use super::{BaseUrl, Listen, Network, SecretRef};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ pub struct Config {
     pub limits: Limits,
     /// Policies.
     pub policies: Policies,
+    /// Human review.
+    pub reviews: Reviews,
     /// Who ends TLS.
     pub tls: Tls,
     /// The queryable projection.
@@ -304,6 +307,7 @@ impl Default for Config {
             models: Vec::new(),
             limits: Limits::default(),
             policies: Policies::default(),
+            reviews: Reviews::default(),
             tls: Tls::default(),
             index: Index::default(),
             api: Api::default(),

@@ -312,3 +312,43 @@ fn wrong_models_and_limits_are_named() {
         assert!(line.starts_with(expected), "{toml}\ngave {line:?}");
     }
 }
+
+#[test]
+fn reviews_have_spans_an_expiry_and_a_signed_webhook() {
+    let config = with("", &[]).unwrap();
+    assert_eq!(config.reviews.wait.to_string(), "25s");
+    assert_eq!(config.reviews.expire.to_string(), "1d");
+    let text = r#"
+        [reviews]
+        wait = "500ms"
+        expire = "2d"
+        on_expiry = "approve"
+        keep = "90m"
+        webhook_url = "https://hooks.example/reviews?sig=hidden"
+        webhook_secret = "file:SECRET"
+    "#;
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "0123456789abcdef").unwrap();
+    let text = text.replace("SECRET", secret.path().to_str().unwrap());
+    let config = with(&text, &[]).unwrap();
+    assert_eq!(config.reviews.on_expiry, OnExpiry::Approve);
+    let json = serde_json::to_string(&config).unwrap();
+    assert!(json.contains("https://hooks.example/") && !json.contains("hidden"), "{json}");
+    std::fs::write(secret.path(), "short").unwrap();
+    let line = with(&text, &[]).unwrap_err();
+    assert!(line.contains("at least 16") && !line.contains("short\""), "{line}");
+    for (toml, part) in [
+        ("wait = \"25\"", "allowed: a number with ms, s, m, h or d"),
+        ("wait = \"2h\"", "reviews.wait: found 2h, allowed: 0s to 1h"),
+        ("expire = \"0s\"", "reviews.expire"),
+        ("on_expiry = \"allow\"", "approve"),
+        ("webhook_url = \"https://h.example/\"", "reviews.webhook_secret: missing"),
+        ("webhook_url = \"ftp://h.example/\"", "may hold a secret"),
+        ("webhook_url = \"https://u:p@h.example/\"", "may hold a secret"),
+        ("webhook_secret = \"env:HOME\"", "without webhook_url"),
+        ("reviewers = 2", "reviewers"),
+    ] {
+        let line = error(&format!("[reviews]\n{toml}\n"), &[]);
+        assert!(line.contains(part), "{toml}: {line}");
+    }
+}

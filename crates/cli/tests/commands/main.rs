@@ -5,6 +5,7 @@
 mod beside;
 mod directories;
 mod models;
+mod reviews;
 mod serve;
 mod supervise;
 mod support;

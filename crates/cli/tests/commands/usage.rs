@@ -2,7 +2,7 @@
 
 use crate::support::{run, run_in};
 
-const COMMANDS: [&[&str]; 21] = [
+const COMMANDS: [&[&str]; 25] = [
     &["serve"],
     &["keys"],
     &["keys", "create"],
@@ -23,6 +23,10 @@ const COMMANDS: [&[&str]; 21] = [
     &["policy", "schema"],
     &["rebuild"],
     &["recover"],
+    &["reviews", "list"],
+    &["reviews", "show"],
+    &["reviews", "approve"],
+    &["reviews", "reject"],
     &["doctor"],
 ];
 
@@ -65,6 +69,7 @@ fn wrong_usage_is_one_line_and_code_2() {
     run(&["logs", "--from", "yesterday"]).failed(2, "RFC 3339");
     run(&["logs", "--limit", "501"]).failed(2, "501");
     run(&["keys", "create"]).failed(2, "--source");
+    run(&["reviews", "approve", "rev_1"]).failed(2, "--rationale");
     run(&["keys", "create", "--source", "a", "--scope", "root"]).failed(2, "gateway, ingest, read");
     run(&["verify-proof", "x"]).failed(2, "--key");
     run(&["serve", "--demo", "--upstream", "http://h"]).failed(2, "--upstream");
