@@ -66,7 +66,7 @@ impl Gateway {
             targets: Targets::new(&settings, &upstream)?,
             upstream,
             prices: Prices::bundled()?,
-            redactor: policy::Redactor::new(),
+            redactor: policy::Redactor::default(),
             refusals: Arc::default(),
             settings,
             recorder,

@@ -1,12 +1,17 @@
 #![doc = include_str!("../README.md")]
 
 mod bundle;
+mod detect;
 mod redact;
 
 pub use bundle::{
     Answer, Backtest, Bundle, Case, CaseResult, Changed, Counters, Counts, Decision,
     EvaluationError, Example, Facts, Fault, FindingFact, LoadError, Mode, Outcome, Policies,
     PolicyCounts, PolicyInfo, Recorded, Scanner, Severity, Source, Stage, Violation, WordError,
-    scan, schema_text, starter,
+    facts, scan, schema_text, starter,
 };
-pub use redact::Redactor;
+pub use detect::{
+    CustomKind, DataClass, DetectorError, DetectorSettings, Detectors, Finding, HookAnswer,
+    HookError, HookSettings, Kind, OnHookFailure,
+};
+pub use redact::{Document, Found, NotJson, Redactor, Scan, Tokens};

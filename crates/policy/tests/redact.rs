@@ -2,16 +2,22 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::sync::OnceLock;
 
 use policy::Redactor;
 use proptest::prelude::*;
 
+fn redactor() -> &'static Redactor {
+    static REDACTOR: OnceLock<Redactor> = OnceLock::new();
+    REDACTOR.get_or_init(Redactor::default)
+}
+
 fn redact(text: &str) -> String {
-    Redactor::new().redact(text).into_owned()
+    redactor().redact(text).into_owned()
 }
 
 fn kept(text: &str) {
-    assert!(matches!(Redactor::new().redact(text), Cow::Borrowed(_)), "{text} → {}", redact(text));
+    assert!(matches!(redactor().redact(text), Cow::Borrowed(_)), "{text} → {}", redact(text));
 }
 
 #[test]
@@ -49,10 +55,10 @@ fn cards() {
         "4222222222222",
         "2223000048400011",
     ] {
-        assert_eq!(redact(&format!("Karte {number}.")), "Karte <CARD_1>.", "{number}");
-        assert_eq!(redact(&format!("卡号{number}吧")), "卡号<CARD_1>吧", "{number}");
+        assert_eq!(redact(&format!("Karte {number}.")), "Karte <CREDIT_CARD_1>.", "{number}");
+        assert_eq!(redact(&format!("卡号{number}吧")), "卡号<CREDIT_CARD_1>吧", "{number}");
     }
-    assert_eq!(redact("on 2024 4111 1111 1111 1111 2027"), "on 2024 <CARD_1> 2027");
+    assert_eq!(redact("on 2024 4111 1111 1111 1111 2027"), "on 2024 <CREDIT_CARD_1> 2027");
     for text in [
         "4111111111111112",
         "41111111111111111111",
@@ -60,7 +66,6 @@ fn cards() {
         "0.4111111111111111",
         "id4111111111111111",
         "4111111111111111abc",
-        "+49 170 1234567",
         "0000000000000000",
         "123e4567-e89b-12d3-a456-426614174000",
     ] {
@@ -216,7 +221,7 @@ proptest! {
 /// The text between placeholders.
 fn split(redacted: &str) -> Vec<&str> {
     let mut pieces = vec![redacted];
-    for kind in ["<EMAIL_", "<CARD_", "<SECRET_"] {
+    for kind in ["<EMAIL_", "<CREDIT_CARD_", "<SECRET_"] {
         pieces = pieces
             .into_iter()
             .flat_map(|piece| {

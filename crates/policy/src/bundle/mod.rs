@@ -28,7 +28,7 @@ pub use facts::{Counters, Counts, Facts, FindingFact};
 pub use holder::{Changed, Policies};
 pub use loaded::Bundle;
 pub use outcome::{Answer, Mode, Outcome, Severity, Stage, WordError};
-pub use scan::scan;
+pub use scan::{facts, scan};
 pub use schema::schema_text;
 pub use sources::Source;
 pub use starter::starter;

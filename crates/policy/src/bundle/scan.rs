@@ -1,26 +1,22 @@
 //! What detectors find, as facts.
 
 use super::facts::FindingFact;
-use crate::redact::Redactor;
+use crate::detect::Detectors;
+use crate::redact::{Document, Scan};
 
-/// What detectors find in a text: classes of data, and findings by kind.
+/// What all built-in detectors find in a text: classes of data, and findings by kind. Where
+/// several texts are looked at, `facts` with detectors that are kept is much faster.
 pub fn scan(text: &str) -> (Vec<String>, Vec<FindingFact>) {
-    let redacted = Redactor::new().redact(text).into_owned();
-    let known = [
-        ("<EMAIL_", "email", "pii"),
-        ("<CARD_", "credit_card", "pii"),
-        ("<SECRET_", "secret", "secret"),
-    ];
-    let mut classes: Vec<String> = Vec::new();
-    let mut findings = Vec::new();
-    for (token, kind, class) in known {
-        let count = redacted.matches(token).count() as u64;
-        if count > 0 {
-            findings.push(FindingFact { kind: kind.to_owned(), count, score: 100 });
-            if !classes.iter().any(|known| known == class) {
-                classes.push(class.to_owned());
-            }
-        }
-    }
-    (classes, findings)
+    facts(&Document::text(text.as_bytes()).scan(&Detectors::default()))
+}
+
+/// What was found in a body, as policies see it.
+pub fn facts(scan: &Scan) -> (Vec<String>, Vec<FindingFact>) {
+    let classes = scan.classes.iter().map(|class| class.as_str().to_owned()).collect();
+    let found = scan.findings.iter().map(|found| FindingFact {
+        kind: found.kind.to_string(),
+        count: found.count as u64,
+        score: (found.max_score * 100.0).round().clamp(0.0, 100.0) as u8,
+    });
+    (classes, found.collect())
 }
