@@ -2,41 +2,46 @@
 //!
 //! `cargo run --release -p policy --example decide`
 
-use policy::{Bundle, Facts, FindingFact, Source};
+use policy::{Bundle, Facts, FindingFact, Source, starter};
 use std::hint::black_box;
 use std::time::Instant;
 
 const ROUNDS: usize = 2_000;
 
 fn main() {
+    measure("the starter bundle", &starter());
     for (name, text) in [
         ("50 that read the context", plain(50)),
         ("1,000 that read the context", plain(1_000)),
         ("1,000 by user, source or model", scoped(1_000)),
     ] {
-        let started = Instant::now();
-        let bundle = match Bundle::parse(&[Source { name: "a.cedar".to_owned(), text }]) {
-            Ok(bundle) => bundle,
-            Err(error) => return report(&format!("error: {error}")),
-        };
-        let loading = started.elapsed();
-        let facts = facts();
-        let mut nanos: Vec<u128> = (0..ROUNDS)
-            .map(|_| {
-                let started = Instant::now();
-                black_box(bundle.decide(black_box(&facts)));
-                started.elapsed().as_nanos()
-            })
-            .collect();
-        nanos.sort_unstable();
-        let at = |share: usize| nanos[ROUNDS * share / 100] as f64 / 1_000.0;
-        report(&format!(
-            "{name}: p50 {:.1} µs, p99 {:.1} µs (loaded in {} ms)",
-            at(50),
-            at(99),
-            loading.as_millis()
-        ));
+        measure(name, &[Source { name: "a.cedar".to_owned(), text }]);
     }
+}
+
+fn measure(name: &str, sources: &[Source]) {
+    let started = Instant::now();
+    let bundle = match Bundle::parse(sources) {
+        Ok(bundle) => bundle,
+        Err(error) => return report(&format!("error: {error}")),
+    };
+    let loading = started.elapsed();
+    let facts = facts();
+    let mut nanos: Vec<u128> = (0..ROUNDS)
+        .map(|_| {
+            let started = Instant::now();
+            black_box(bundle.decide(black_box(&facts)));
+            started.elapsed().as_nanos()
+        })
+        .collect();
+    nanos.sort_unstable();
+    let at = |share: usize| nanos[ROUNDS * share / 100] as f64 / 1_000.0;
+    report(&format!(
+        "{name}: p50 {:.1} µs, p99 {:.1} µs (loaded in {} ms)",
+        at(50),
+        at(99),
+        loading.as_millis()
+    ));
 }
 
 #[expect(clippy::print_stdout, reason = "this is what it is run for")]
