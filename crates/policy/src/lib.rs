@@ -8,7 +8,7 @@ pub use bundle::{
     Answer, Backtest, Bundle, Case, CaseResult, Changed, Counters, Counts, Decision,
     EvaluationError, Example, Facts, Fault, FindingFact, LoadError, Mode, Outcome, Policies,
     PolicyCounts, PolicyInfo, Recorded, Scanner, Severity, Source, Stage, Violation, WordError,
-    facts, scan, schema_text, starter,
+    body, facts, scan, schema_text, starter,
 };
 pub use detect::{
     CustomKind, DataClass, DetectorError, DetectorSettings, Detectors, Finding, HookAnswer,

@@ -6,7 +6,7 @@ use crate::failure::{Failure, Outcome};
 use event::{EventData, EventType, PolicyEvaluationComplete, Timestamp};
 use journal::Position;
 use journal::format::{SEGMENT_HEADER_BYTES, SegmentHeader, parse_segment_name, segment_name};
-use policy::{Backtest, Bundle, Facts, Recorded, Stage};
+use policy::{Backtest, Bundle, Detectors, Facts, Recorded, Stage};
 use recorder::{OpenedRecord, ReadError, RecordReader, Role, StoredRecord};
 use seal::{KeyRing, LocalKeyFile};
 use serde::Deserialize;
@@ -50,6 +50,7 @@ pub struct Tried {
 struct Recording {
     journal: PathBuf,
     keys: KeyRing,
+    detectors: Detectors,
     /// Each with what is known of the times of its records: later than, and not later than.
     segments: Vec<(Position, i64, i64)>,
     end: Position,
@@ -123,7 +124,7 @@ impl Recording {
         let keys = KeyRing::open_read_only(&config.data.join("subjects.db"), Arc::new(provider))
             .map_err(|error| failed(&error))?;
         let segments = segments(&journal)?;
-        Ok(Self { journal, keys, segments, end })
+        Ok(Self { journal, keys, detectors: Detectors::default(), segments, end })
     }
 
     fn segment(
@@ -185,7 +186,7 @@ impl Recording {
         };
         let body = bodies.into_iter().rfind(|body| body.role == role).and_then(|body| body.bytes);
         let Some(body) = body else { return Ok(false) };
-        (facts.data_classes, facts.findings) = policy::scan(&String::from_utf8_lossy(&body));
+        (facts.data_classes, facts.findings) = policy::body(&body, &self.detectors);
         Ok(true)
     }
 }

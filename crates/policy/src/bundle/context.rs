@@ -3,8 +3,8 @@
 
 use super::error::LoadError;
 use super::facts::{Counts, Facts};
-use super::kinds::KINDS;
 use super::outcome::Stage;
+use crate::detect::Kind;
 use cedar_policy_core::ast::{
     Context, Eid, Entity, EntityType, EntityUID, EntityUIDEntry, Literal, Request, Value, ValueKind,
 };
@@ -49,7 +49,10 @@ impl Shapes {
             prompt: uid("prompt"),
             answer: uid("answer"),
             nothing: Value::empty_set(None),
-            no_findings: Value::record(KINDS.iter().map(|kind| (*kind, finding(0, 0))), None),
+            no_findings: Value::record(
+                Kind::builtins().map(|kind| (kind.to_string(), finding(0, 0))),
+                None,
+            ),
             no_counts: counts(Counts::default()),
         })
     }

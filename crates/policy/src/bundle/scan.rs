@@ -20,3 +20,14 @@ pub fn facts(scan: &Scan) -> (Vec<String>, Vec<FindingFact>) {
     });
     (classes, found.collect())
 }
+
+/// What detectors find in a body whose format nobody said: JSON, a stream of events, or text.
+pub fn body(bytes: &[u8], detectors: &Detectors) -> (Vec<String>, Vec<FindingFact>) {
+    let stream = bytes.starts_with(b"data:") || bytes.starts_with(b"event:");
+    let document = if stream {
+        Document::events(bytes)
+    } else {
+        Document::json(bytes).unwrap_or_else(|_| Document::text(bytes))
+    };
+    facts(&document.scan(detectors))
+}

@@ -1,7 +1,7 @@
 //! The schema that policies are checked against: the built-in one, or the folder's own.
 
 use super::error::Fault;
-use super::kinds::KINDS;
+use crate::detect::Kind;
 use cedar_policy_core::ast::EntityUID;
 use cedar_policy_core::extensions::Extensions;
 use cedar_policy_core::validator::ValidatorSchema;
@@ -16,7 +16,7 @@ const ACTIONS: [&str; 2] = ["Action::\"prompt\"", "Action::\"answer\""];
 
 /// The built-in schema, as text: a folder's own may leave things out of it.
 pub fn schema_text() -> String {
-    let fields: Vec<_> = KINDS.iter().map(|kind| format!("  {kind}: Finding,")).collect();
+    let fields: Vec<_> = Kind::builtins().map(|kind| format!("  {kind}: Finding,")).collect();
     include_str!("schema.cedarschema").replace("@FINDINGS@", &fields.join("\n"))
 }
 

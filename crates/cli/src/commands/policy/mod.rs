@@ -7,7 +7,7 @@ use super::{Format, Place};
 use crate::failure::{Failure, Outcome};
 use crate::output::{Out, Style, Table, plain};
 use clap::{Args, Subcommand};
-use policy::{Bundle, Case, CaseResult, LoadError};
+use policy::{Bundle, Case, CaseResult, Detectors, LoadError};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -165,7 +165,9 @@ impl Test {
                 self.dir.display()
             )));
         }
-        let results: Vec<_> = cases.iter().map(|case| case.run(&bundle, &policy::scan)).collect();
+        let detectors = Detectors::default();
+        let scan = |text: &str| policy::body(text.as_bytes(), &detectors);
+        let results: Vec<_> = cases.iter().map(|case| case.run(&bundle, &scan)).collect();
         let failed = results.iter().filter(|result| !result.passed).count();
         if self.format.json {
             let (cases, ok) = (&results, failed == 0);
