@@ -17,6 +17,14 @@ use std::time::{Duration, Instant};
 const SYNC_EVERY_MS: u64 = 1000;
 /// A segment is begun with no less than this.
 const PREPARED_BYTES_MIN: u64 = SEGMENT_BYTES_MIN / 2;
+/// The first segment, which is made while the caller waits. Each later one is up to four times
+/// as large as the one before, so that it is ready before that one is full.
+pub(crate) const FIRST_SEGMENT_BYTES: u64 = 4 << 20;
+/// Steps taken at once where an append waits for them.
+const AWAITED_STEPS: u64 = 16;
+/// Pause after a step of preparing, in multiples of the time that it took: syncs of records find
+/// the disk free in between.
+const PREPARE_PAUSE_FACTOR: u32 = 3;
 
 /// A segment file that holds only zeros and is durable.
 pub(crate) struct Prepared {
@@ -48,6 +56,8 @@ struct State {
     active: Active,
     want_to: u64,
     want_next: bool,
+    /// The next segment will be needed soon: no pauses.
+    hurry: bool,
     prepared: Option<Prepared>,
     /// Why the last wish for zeros could not be met.
     zero_failure: Option<Error>,
@@ -78,6 +88,7 @@ impl Ahead {
             want_to: active.zeroed_to,
             active,
             want_next: false,
+            hurry: false,
             prepared: None,
             zero_failure: None,
             next_failure: None,
@@ -87,19 +98,6 @@ impl Ahead {
         };
         let (state, changed) = (Mutex::new(state), Condvar::new());
         Self { shared, segment_bytes, step_bytes, state, changed }
-    }
-
-    /// Asks for zeros behind `to` where they run short, without waiting; returns how far there
-    /// are. A full disk is not asked again before somebody needs it.
-    pub fn keep_ahead(&self, to: u64) -> u64 {
-        let mut state = lock(&self.state);
-        let wanted = to.saturating_add(self.step_bytes).min(self.segment_bytes);
-        let short = state.active.zeroed_to < wanted && state.want_to < wanted;
-        if short && state.zero_failure.is_none() {
-            state.want_to = wanted;
-            self.changed.notify_all();
-        }
-        state.active.zeroed_to
     }
 
     /// Waits until there are zeros up to `to`; returns how far there are.
@@ -114,10 +112,11 @@ impl Ahead {
         )
     }
 
-    /// Asks for the next segment, without waiting.
-    pub fn want_next(&self) {
+    /// Asks for the next segment, without waiting. `hurry`: it will be needed soon.
+    pub fn want_next(&self, hurry: bool) {
         let mut state = lock(&self.state);
         state.want_next = state.prepared.is_none();
+        state.hurry = hurry;
         self.changed.notify_all();
     }
 
@@ -125,7 +124,10 @@ impl Ahead {
     pub fn take_next(&self) -> Result<Prepared, Error> {
         self.wait(
             |state| &mut state.next_failure,
-            |state| state.want_next = state.prepared.is_none(),
+            |state| {
+                state.want_next = state.prepared.is_none();
+                state.hurry = true;
+            },
             |state| state.prepared.take(),
         )
     }
@@ -136,6 +138,7 @@ impl Ahead {
         state.want_to = active.zeroed_to;
         state.active = active;
         state.prepared = None;
+        state.hurry = false;
         state.zero_failure = None;
         state.next_failure = None;
     }
@@ -186,8 +189,9 @@ impl Ahead {
     pub fn run(&self) {
         let _farewell = Farewell(self);
         let mut tick_at = Instant::now() + Duration::from_millis(SYNC_EVERY_MS);
+        let mut prepare_at = Instant::now();
         loop {
-            match self.next_job(tick_at) {
+            match self.next_job(tick_at, prepare_at) {
                 Job::Zero { file, path, from, to } => {
                     if let Err(failure) = self.zero(&*file, &path, from, to) {
                         let mut state = lock(&self.state);
@@ -197,7 +201,10 @@ impl Ahead {
                     }
                 }
                 Job::Prepare { place, from } => {
-                    if let Err(failure) = self.prepare(place, from) {
+                    let began = Instant::now();
+                    let done = self.prepare(place, from);
+                    prepare_at = Instant::now() + began.elapsed() * PREPARE_PAUSE_FACTOR;
+                    if let Err(failure) = done {
                         let mut state = lock(&self.state);
                         state.want_next = false;
                         state.next_failure = Some(self.poison_if_final(failure));
@@ -220,7 +227,7 @@ impl Ahead {
         if failure.is_temporary() { failure } else { self.shared.poison(failure) }
     }
 
-    fn next_job(&self, tick_at: Instant) -> Job {
+    fn next_job(&self, tick_at: Instant, prepare_at: Instant) -> Job {
         let mut state = lock(&self.state);
         loop {
             let now = Instant::now();
@@ -230,14 +237,18 @@ impl Ahead {
             if now >= tick_at {
                 return Job::Tick;
             }
+            let mut until = tick_at;
             if !self.shared.is_poisoned()
                 && let Some(job) = state.job(self.step_bytes)
             {
-                return job;
+                if !matches!(job, Job::Prepare { .. }) || state.hurry || now >= prepare_at {
+                    return job;
+                }
+                until = tick_at.min(prepare_at);
             }
             let (guard, _) = self
                 .changed
-                .wait_timeout(state, tick_at - now)
+                .wait_timeout(state, until - now)
                 .unwrap_or_else(PoisonError::into_inner);
             state = guard;
         }
@@ -266,7 +277,8 @@ impl Ahead {
             file.set_size(0).map_err(failed)?;
             disk.sync_dir(&self.shared.dir).map_err(failed)?;
         }
-        let to = self.segment_bytes.min(from + self.step_bytes);
+        let size = planned_bytes(place.segment, self.segment_bytes);
+        let to = size.min(from + self.step_bytes);
         let (reached, written) = write_zeros(&*file, from, to);
         let synced = file.sync_data();
         let mut state = lock(&self.state);
@@ -279,7 +291,7 @@ impl Ahead {
             Some(failure) if !failure.is_temporary() || reached < PREPARED_BYTES_MIN => {
                 return Err(failure);
             }
-            None if reached < self.segment_bytes => return Ok(()),
+            None if reached < size => return Ok(()),
             _ => {}
         }
         state.want_next = false;
@@ -309,13 +321,19 @@ impl Ahead {
     }
 }
 
+/// Size of a segment.
+pub(crate) fn planned_bytes(segment: u32, segment_bytes: u64) -> u64 {
+    let grown = FIRST_SEGMENT_BYTES.checked_shl(segment.saturating_mul(2));
+    grown.filter(|grown| *grown >= FIRST_SEGMENT_BYTES).unwrap_or(u64::MAX).min(segment_bytes)
+}
+
 // === impl State ===
 
 impl State {
     fn job(&self, step_bytes: u64) -> Option<Job> {
         let active = &self.active;
         if self.want_to > active.zeroed_to {
-            let to = self.want_to.min(active.zeroed_to + step_bytes);
+            let to = self.want_to.min(active.zeroed_to + step_bytes * AWAITED_STEPS);
             let (file, path) = (Arc::clone(&active.file), active.path.clone());
             return Some(Job::Zero { file, path, from: active.zeroed_to, to });
         }

@@ -1,5 +1,6 @@
 //! Making a new journal or a new epoch, and getting an existing one ready.
 
+use crate::ahead::planned_bytes;
 use crate::disk::{Disk, OpenMode, write_full, write_zeros};
 use crate::format::{FORMAT, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::layout::{Lock, Meta, list_segments, read_watermark, segment_path};
@@ -139,7 +140,7 @@ fn make_epoch(
         created_micros: (options.clock)(),
         last_ts_micros,
     };
-    let zeros_to = options.zero_ahead_bytes.max(2 * SEGMENT_HEADER_BYTES);
+    let zeros_to = planned_bytes(0, options.segment_bytes);
     let make = || {
         let file = disk.open(&path, OpenMode::Create)?;
         file.set_size(0)?;

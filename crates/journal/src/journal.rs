@@ -14,8 +14,8 @@ use crate::shared::{Progress, Shared, WatermarkFile, lock};
 use crate::stats::Stats;
 use crate::{Error, Position, create};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot, watch};
@@ -32,6 +32,8 @@ pub struct Journal {
     shared: Arc<Shared>,
     ahead: Arc<Ahead>,
     committer: Option<JoinHandle<Result<(), Error>>>,
+    /// Shared with the committer's thread, where callers may commit themselves.
+    in_place: Option<Arc<Mutex<Committer>>>,
     helper: Option<JoinHandle<()>>,
     reserve: Reserve,
     _lock: Lock,
@@ -79,6 +81,7 @@ impl Journal {
             )),
             shared,
             committer: None,
+            in_place: None,
             helper: None,
             reserve,
             _lock: opened.lock,
@@ -111,20 +114,22 @@ impl Journal {
         if let Some(jump) = jump {
             note_clock_jump(&self.shared, jump);
         }
-        let committer = Committer::new(
+        let committer = Arc::new(Mutex::new(Committer::new(
             Arc::clone(&self.shared),
             Arc::clone(&self.ahead),
             tail,
             options.durability,
-            options.segment_bytes,
             clock,
-        );
+        )));
+        self.in_place = options.commit_in_place.then(|| Arc::clone(&committer));
         let failed = |e| Error::io("start a thread for", &options.dir, e);
         let ahead = Arc::clone(&self.ahead);
         let helper = thread::Builder::new().name("journal-ahead".to_owned());
         self.helper = Some(helper.spawn(move || ahead.run()).map_err(failed)?);
         let thread = thread::Builder::new().name("journal-commit".to_owned());
-        self.committer = Some(thread.spawn(move || committer.run(requests)).map_err(failed)?);
+        let shared = Arc::clone(&self.shared);
+        let run = move || Committer::run(&committer, &shared, requests);
+        self.committer = Some(thread.spawn(run).map_err(failed)?);
         self.queue = Some(queue);
         Ok(())
     }
@@ -138,7 +143,8 @@ impl Journal {
     /// turn. Needs no runtime. When the future is dropped after it entered the queue, the
     /// append still happens.
     pub async fn append(&self, append: Append) -> Result<Committed, Error> {
-        let permits = self.permits(append.check()?);
+        let bytes = append.check()?;
+        let permits = self.permits(bytes);
         self.shared.check()?;
         let queue = self.queue.as_ref().ok_or(Error::Closed)?;
         let permit = Arc::clone(&self.memory)
@@ -147,8 +153,16 @@ impl Journal {
             .map_err(|_| Error::Closed)?;
         let (reply, answer) = oneshot::channel();
         let request = Request { append, reply, permit };
-        // The committer outlives the journal, unless it panicked.
-        queue.send(request).await.map_err(|_| Error::Poisoned)?;
+        let left = match &self.in_place {
+            Some(committer) if queue.capacity() == queue.max_capacity() => {
+                Committer::commit_in_place(committer, &self.shared, request, bytes)
+            }
+            _ => Some(request),
+        };
+        if let Some(request) = left {
+            // The committer outlives the journal, unless it panicked.
+            queue.send(request).await.map_err(|_| Error::Poisoned)?;
+        }
         answer.await.map_err(|_| Error::Poisoned)?
     }
 

@@ -31,10 +31,14 @@ pub struct Options {
     pub tenant: String,
     /// When an append is acknowledged.
     pub durability: Durability,
-    /// Target size of a segment.
+    /// Target size of a segment; the first of an epoch are smaller.
     pub segment_bytes: u64,
     /// Zeros are written ahead in steps of this size.
     pub zero_ahead_bytes: u64,
+    /// Whether an append may write and sync in its caller's thread while nobody else is at work.
+    /// That blocks the thread for the time of a sync: where all of a runtime's work is done by
+    /// one thread, leave it off.
+    pub commit_in_place: bool,
     /// Appends that may wait.
     pub queue_records_max: usize,
     /// Bytes that may wait.
@@ -57,7 +61,8 @@ impl Options {
             tenant: "default".to_owned(),
             durability: Durability::Disk,
             segment_bytes: 64 << 20,
-            zero_ahead_bytes: 1 << 20,
+            zero_ahead_bytes: 256 << 10,
+            commit_in_place: false,
             queue_records_max: 4096,
             queue_bytes_max: 128 << 20,
             check_bytes_max: 1 << 30,

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use support::{Dir, TextLeaf, frame, leaf_texts, record};
+use support::memdisk::MemDisk;
+use support::{Dir, TextLeaf, append, frame, leaf_texts, record};
 
 /// Tells a child of this test binary where to append.
 const CHILD_DIR: &str = "JOURNAL_TEST_CHILD_DIR";
@@ -175,7 +176,7 @@ proptest! {
     #[test]
     fn any_appends_are_read_back(appends in appends(), reopen_at in 0_usize..20) {
         let dir = Dir::new();
-        let disk = support::memdisk::MemDisk::new();
+        let disk = MemDisk::new();
         let open = || Journal::open_on(disk.clone(), dir.options()).unwrap().0;
         let mut journal = open();
         let mut expected = Vec::new();
@@ -198,7 +199,7 @@ proptest! {
             }
             let has_leaf = leaf.is_some();
             expected.extend(frames.iter().map(|f| (f.kind, f.keys.clone(), f.payload.clone())));
-            let committed = support::append(&journal, Append { frames, leaf }).unwrap();
+            let committed = append(&journal, Append { frames, leaf }).unwrap();
             if has_leaf {
                 let text = format!("1 {} {} {i}", committed.seq, committed.ts_micros);
                 expected.push((FrameKind::Leaf, Vec::new(), text.into_bytes()));
@@ -212,4 +213,26 @@ proptest! {
         }
         prop_assert_eq!(found, expected);
     }
+}
+
+#[test]
+fn an_append_commits_in_its_callers_thread_while_nobody_else_is_at_work() {
+    let (dir, disk) = (Dir::new(), MemDisk::new());
+    let mut options = dir.options();
+    options.commit_in_place = true;
+    let (journal, _) = Journal::open_on(disk.clone(), options).unwrap();
+    append(&journal, record("alone")).unwrap();
+    disk.hold_syncs();
+    // The committer's thread is held in a sync, so this one's append goes to the queue.
+    let held = journal.append_nowait(record("queued")).unwrap();
+    disk.wait_for_sync();
+    let behind = journal.append_nowait(record("behind")).unwrap();
+    disk.release();
+    support::wait(held).unwrap().unwrap();
+    support::wait(behind).unwrap().unwrap();
+    append(&journal, record("alone again")).unwrap();
+    journal.close().unwrap();
+    let mut reader = Reader::open_on(disk, dir.journal(), None).unwrap();
+    let frames: Vec<_> = std::iter::from_fn(|| reader.next(None).unwrap()).collect();
+    assert_eq!(leaf_texts(&frames), ["alone", "queued", "behind", "alone again"]);
 }

@@ -334,7 +334,9 @@ fn reopen(written: &Written, edit: impl FnOnce(&mut Vec<u8>)) -> usize {
     disk.edit(&written.dir.segment(0), edit);
     let (journal, recovered) = Journal::open_on(disk.clone(), written.dir.options()).unwrap();
     let committed = append(&journal, record("next")).unwrap();
-    assert_eq!((committed.seq, committed.start), (recovered.next_seq, recovered.end));
+    assert_eq!(committed.seq, recovered.next_seq);
+    // In a new segment, where the file was cut off and has no zeros left.
+    assert!(committed.start >= recovered.end);
     journal.close().unwrap();
     let mut reader = Reader::open_on(disk, written.dir.journal(), None).unwrap();
     let frames: Vec<_> = std::iter::from_fn(|| reader.next(None).unwrap()).collect();

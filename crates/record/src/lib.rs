@@ -2,6 +2,7 @@
 
 mod bundle;
 mod format;
+mod slots;
 
 pub use bundle::{BUNDLE_BYTES_MAX, BUNDLE_VERSION, Base64, ProofBundle, ProvenRecord};
 pub use format::{
@@ -9,3 +10,4 @@ pub use format::{
     SealedGroup, read_groups, read_key_sets, read_places, record_id, write_group, write_key_sets,
     write_places,
 };
+pub use slots::{SLOT_BYTES, SlotValue, read_slots, write_slot};

@@ -117,6 +117,9 @@ pub async fn open_holding(
         tenant: options.tenant.clone(),
         durability: options.durability,
         segment_bytes: options.segment_bytes,
+        // One thread alone must not wait for the disk: it has streams to pass on.
+        commit_in_place: std::thread::available_parallelism()
+            .is_ok_and(|threads| threads.get() > 1),
         ..journal::Options::new(&journal_dir)
     })?;
     let keys_dir = options.data.join("keys");

@@ -10,14 +10,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
 use tokio::sync::watch;
 
 /// From this rate on calls are so many that the indexer leaves them the processor.
 const BUSY_RECORDS_PER_SECOND: f64 = 6_000.0;
 /// Its pause then, in multiples of the time that it worked.
 const BUSY_PAUSE_FACTOR: u32 = 3;
-/// How soon the indexer sees new records.
+/// How soon the indexer sees new records after a pause.
 const INDEX_INTERVAL: Duration = Duration::from_millis(20);
+/// From one transaction of the index to the next: each writes the pages that change with every
+/// record, so few large ones cost less than many small ones.
+const INDEX_BATCH_INTERVAL: Duration = Duration::from_millis(250);
 /// How long the indexer may go on when the process ends; what is left follows at the next start.
 const INDEX_LAST_MAX: Duration = Duration::from_secs(5);
 /// How long a worker waits after a failure.
@@ -132,7 +136,7 @@ impl Workers {
                 let now = *progress.borrow();
                 let mut yielding = |took| stop.wait(pace.pause(took));
                 match indexer.catch_up(now, &|| stop.is_set(), &mut yielding) {
-                    Ok(true) => {}
+                    Ok(true) => stop.wait(INDEX_BATCH_INTERVAL),
                     Ok(false) => stop.wait(INDEX_INTERVAL),
                     Err(error) => {
                         tracing::error!(%error, "the index does not follow the journal");
@@ -187,8 +191,17 @@ impl Drop for Workers {
     }
 }
 
+/// A thread that only runs where nothing else wants to: whoever wakes up takes its place at once,
+/// where one of low priority would finish its slice.
 fn yield_to_others() {
-    // On Linux a thread has its own niceness, addressed by its thread id.
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    let this = thread_priority::thread_native_id();
+    if let Err(error) =
+        thread_priority::set_thread_priority_and_policy(this, ThreadPriority::Min, idle)
+    {
+        tracing::debug!(?error, "the worker keeps its scheduling policy");
+    }
+    // Of the same use where the policy is refused. On Linux a thread has its own niceness.
     let thread = rustix::thread::gettid();
     if let Err(error) = rustix::process::setpriority_process(Some(thread), NICENESS) {
         tracing::debug!(%error, "the worker keeps normal priority");

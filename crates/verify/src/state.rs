@@ -31,20 +31,23 @@ pub(crate) fn read_states(dir: &Path, report: &mut Report) -> Vec<(String, Signe
     let mut paths: Vec<PathBuf> = entries
         .take(STATE_FILES_MAX)
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "state"))
         .collect();
     paths.sort();
     for path in paths {
         let name = path.display().to_string();
-        let state =
-            read_small(&path).map(|bytes| bytes.map(|bytes| serde_json::from_slice(&bytes)));
-        match state {
-            Ok(Some(Ok(state))) => states.push((name, state)),
-            Ok(Some(Err(error))) => report.fault(
-                FaultKind::SignedState,
-                Place::file(name),
-                format!("the signed state is damaged: {error}"),
-            ),
+        match read_small(&path) {
+            Ok(Some(bytes)) if bytes.iter().all(|byte| *byte == 0) => {}
+            Ok(Some(bytes)) => match record::read_slots(&bytes)
+                .and_then(|slot| serde_json::from_slice(slot.value).ok())
+            {
+                Some(state) => states.push((name, state)),
+                None => report.fault(
+                    FaultKind::SignedState,
+                    Place::file(name),
+                    "the signed state is damaged".to_owned(),
+                ),
+            },
             Ok(None) => {}
             Err(error) => {
                 report.fault(FaultKind::SignedState, Place::file(name), error.to_string());

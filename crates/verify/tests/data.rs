@@ -448,7 +448,10 @@ fn the_signed_state_is_held_against_the_log() {
             "origin": ORIGIN, "size": stated, "root": note.checkpoint().root.to_base64(),
             "checkpoint": note.to_string(),
         });
-        fs::write(states.path().join("log.json"), state.to_string()).unwrap();
+        let state = state.to_string();
+        let value = record::SlotValue { generation: 0, value: state.as_bytes() };
+        let (_, slot) = record::write_slot(value).unwrap();
+        fs::write(states.path().join("log.state"), slot).unwrap();
         let options = Options {
             state_dir: Some(states.path().to_owned()),
             ..Options::new(deployment.data())
@@ -458,7 +461,7 @@ fn the_signed_state_is_held_against_the_log() {
     assert!(write(6, 6).ok());
     has(&write(6, 5), FaultKind::SignedState, "differ");
     has(&write(4, 4), FaultKind::SignedState, "older");
-    fs::write(states.path().join("log.json"), "{").unwrap();
+    fs::write(states.path().join("log.state"), "{").unwrap();
     let options =
         Options { state_dir: Some(states.path().to_owned()), ..Options::new(deployment.data()) };
     has(&verify_data(options).unwrap(), FaultKind::SignedState, "damaged");

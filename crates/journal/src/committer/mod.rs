@@ -1,4 +1,5 @@
-//! The committer thread: gathers what waits, writes once, syncs once, answers all.
+//! The committer: gathers what waits, writes once, syncs once, answers all. It is a thread;
+//! where nobody else is at work, the caller's own.
 
 mod rollover;
 
@@ -9,7 +10,8 @@ use crate::disk::{DiskFile, write_full, write_zeros};
 use crate::error::check_size;
 use crate::format::{
     APPEND_BYTES_MAX, FLAG_FIRST_OF_BATCH, FLAG_SYNCED, FrameFields, FrameKind, LEAF_BYTES_MAX,
-    SEGMENT_HEADER_BYTES, SegmentEnd, Watermark, encode_frame, frame_bytes,
+    SEGMENT_END_FRAME_BYTES, SEGMENT_HEADER_BYTES, SegmentEnd, Watermark, encode_frame,
+    frame_bytes,
 };
 use crate::layout::segment_path;
 use crate::options::Durability;
@@ -19,8 +21,8 @@ use crate::stats::ClockJump;
 use crate::{Error, Position};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -29,6 +31,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 const GATHER_FROM_APPENDS: usize = 4;
 /// How long the next batch is then gathered. Few callers never wait for this.
 const GATHER: Duration = Duration::from_micros(100);
+/// After a batch of more appends than this, an append does not commit in its caller's thread.
+const IN_PLACE_AFTER_APPENDS: usize = 2;
 /// Appends taken from the queue at once.
 const BATCH_APPENDS_MAX: usize = 4096;
 /// A batch is written when it has this size, though more may wait.
@@ -47,6 +51,14 @@ pub(crate) struct Request {
     pub permit: OwnedSemaphorePermit,
 }
 
+/// Whether the next segment was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Asked {
+    Not,
+    Early,
+    Hurry,
+}
+
 /// What moves forward with every frame, and back when a batch fails.
 #[derive(Debug, Clone, Copy)]
 struct Counted {
@@ -55,12 +67,11 @@ struct Counted {
     totals: SegmentEnd,
 }
 
-/// The committer thread's state.
+/// The committer's state.
 pub(crate) struct Committer {
     shared: Arc<Shared>,
     ahead: Arc<Ahead>,
     durability: Durability,
-    segment_bytes: u64,
     clock: RecordClock,
     now_micros: i64,
     file: Arc<dyn DiskFile>,
@@ -68,7 +79,7 @@ pub(crate) struct Committer {
     /// End of what is written; the batch starts here.
     end: Position,
     zeroed_to: u64,
-    asked_next: bool,
+    asked: Asked,
     counted: Counted,
     /// As it was at the start of the batch.
     before: Counted,
@@ -79,6 +90,8 @@ pub(crate) struct Committer {
     /// The segment is closed by this frame, and the next is not begun.
     closed: Option<(u64, u32)>,
     prepared: Option<Prepared>,
+    /// Appends in the last batch that the thread took from the queue.
+    last_batch: usize,
 }
 
 /// Stops the journal when the committer panics, so that nobody takes silence for health.
@@ -92,7 +105,6 @@ impl Committer {
         ahead: Arc<Ahead>,
         tail: Tail,
         durability: Durability,
-        segment_bytes: u64,
         clock: RecordClock,
     ) -> Self {
         let counted = Counted {
@@ -105,13 +117,12 @@ impl Committer {
             shared,
             ahead,
             durability,
-            segment_bytes,
             clock,
             now_micros: 0,
             file: tail.file,
             end: tail.end,
             zeroed_to: tail.zeroed_to,
-            asked_next: false,
+            asked: Asked::Not,
             counted,
             before: counted,
             batch: Vec::new(),
@@ -120,13 +131,17 @@ impl Committer {
             leaf: Vec::new(),
             closed: tail.closed,
             prepared: None,
+            last_batch: 0,
         }
     }
 
     /// The thread's life: until the journal is closed and the queue is empty.
-    pub fn run(mut self, mut queue: mpsc::Receiver<Request>) -> Result<(), Error> {
-        let shared = Arc::clone(&self.shared);
-        let _guard = PanicGuard(&shared);
+    pub fn run(
+        committer: &Mutex<Self>,
+        shared: &Shared,
+        mut queue: mpsc::Receiver<Request>,
+    ) -> Result<(), Error> {
+        let _guard = PanicGuard(shared);
         let mut taken = Vec::new();
         let mut last = 0;
         while queue.blocking_recv_many(&mut taken, BATCH_APPENDS_MAX) > 0 {
@@ -134,24 +149,57 @@ impl Committer {
                 // Many are at work: those that were just answered come back with their next
                 // record, and one sync for all of them costs less than several for few.
                 thread::park_timeout(GATHER);
-                while taken.len() < BATCH_APPENDS_MAX
-                    && let Ok(request) = queue.try_recv()
-                {
-                    taken.push(request);
-                }
+            }
+            let mut committer = lock(committer);
+            // Those who came while another thread committed are in this batch, too.
+            while taken.len() < BATCH_APPENDS_MAX
+                && let Ok(request) = queue.try_recv()
+            {
+                taken.push(request);
             }
             last = taken.len();
-            self.read_clock();
-            for request in taken.drain(..) {
-                self.take(request);
-            }
-            // Whoever waits for this batch was answered with its failure.
-            let _ = self.commit(false);
-            if self.batch.capacity() > BUFFER_BYTES_KEPT {
-                self.batch = Vec::new();
-            }
+            committer.last_batch = last;
+            committer.commit_all(&mut taken);
         }
-        self.finish()
+        lock(committer).finish()
+    }
+
+    /// Commits one append in the caller's thread, where nobody else is at work and nothing has
+    /// to be waited for but the disk: it spares two changes of thread. Otherwise the append is
+    /// given back, for the queue.
+    pub fn commit_in_place(
+        committer: &Mutex<Self>,
+        shared: &Shared,
+        request: Request,
+        bytes: u64,
+    ) -> Option<Request> {
+        let Ok(mut committer) = committer.try_lock() else { return Some(request) };
+        if !committer.is_quick(bytes) {
+            return Some(request);
+        }
+        let _guard = PanicGuard(shared);
+        committer.commit_all(&mut vec![request]);
+        None
+    }
+
+    /// Whether few are at work, and an append of this size needs no new segment.
+    fn is_quick(&self, bytes: u64) -> bool {
+        let needed = bytes + frame_bytes(0, LEAF_BYTES_MAX) as u64 + SEGMENT_END_FRAME_BYTES;
+        self.last_batch <= IN_PLACE_AFTER_APPENDS
+            && self.closed.is_none()
+            && self.position().offset + needed <= self.zeroed_to
+    }
+
+    fn commit_all(&mut self, requests: &mut Vec<Request>) {
+        self.read_clock();
+        for request in requests.drain(..) {
+            self.take(request);
+        }
+        // Whoever waits for this batch was answered with its failure.
+        let _ = self.commit(false);
+        if self.batch.capacity() > BUFFER_BYTES_KEPT {
+            self.batch = Vec::new();
+        }
     }
 
     /// Leaves everything durable.

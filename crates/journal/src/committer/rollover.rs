@@ -1,6 +1,6 @@
 //! Room for the next append: zeros ahead of it, and the next segment where this one is full.
 
-use super::Committer;
+use super::{Asked, Committer};
 use crate::ahead::Active;
 use crate::disk::write_full;
 use crate::format::{
@@ -20,7 +20,9 @@ impl Committer {
         // The closing frame must always find room.
         let needed = bytes + SEGMENT_END_FRAME_BYTES;
         let at = self.position().offset;
-        if at > SEGMENT_HEADER_BYTES && at + needed > self.segment_bytes {
+        // A segment ends where its zeros end: one that grows while it is written is synced with
+        // its metadata, and every record waits for that.
+        if at > SEGMENT_HEADER_BYTES && at + needed > self.zeroed_to {
             self.roll_over()?;
         }
         let to = self.position().offset + needed;
@@ -33,12 +35,14 @@ impl Committer {
 
     /// Lets the helper work before its work is needed.
     fn look_ahead(&mut self, to: u64) {
-        if !self.asked_next && to > self.segment_bytes / 4 {
-            self.asked_next = true;
-            self.ahead.want_next();
-        }
-        if self.zeroed_to < self.segment_bytes {
-            self.zeroed_to = self.ahead.keep_ahead(to);
+        let asked = match to {
+            _ if to > self.zeroed_to / 2 => Asked::Hurry,
+            _ if to > self.zeroed_to / 4 => Asked::Early,
+            _ => Asked::Not,
+        };
+        if asked > self.asked {
+            self.asked = asked;
+            self.ahead.want_next(asked == Asked::Hurry);
         }
     }
 
@@ -83,7 +87,7 @@ impl Committer {
             .sync_data()
             .map_err(|e| self.shared.poison(Error::io("sync", &prepared.path, e)))?;
         self.closed = None;
-        self.asked_next = false;
+        self.asked = Asked::Not;
         self.end = place;
         self.zeroed_to = prepared.zeroed_to;
         self.file = Arc::clone(&prepared.file);
