@@ -13,6 +13,7 @@ mod page;
 mod record;
 mod rows;
 mod store;
+mod sums;
 mod text;
 
 pub use cursor::{Cursor, CursorError};
@@ -29,4 +30,5 @@ pub use rows::{
     SqlLimits, SqlResult, Status,
 };
 pub use store::{IndexReader, IndexWriter};
+pub use sums::{KeptSums, SumKey, SumKind, day_of};
 pub use text::{SearchTerm, search_terms, write_terms};

@@ -2,11 +2,11 @@
 //! blocking threads.
 
 use crate::{
-    Cursor, DecisionFilter, DecisionPage, EventFilter, EventPage, Events, Found, Metrics,
+    Cursor, DecisionFilter, DecisionPage, EventFilter, EventPage, Events, Found, KeptSums, Metrics,
     MetricsQuery, Page, ProjectedRecord, RecordPointer, Result, Session, SessionFilter,
     SessionPage, SqlLimits, SqlResult, Status,
 };
-use event::Decision;
+use event::{Decision, Timestamp};
 use uuid::Uuid;
 
 /// The indexer's side. There is one writer.
@@ -51,6 +51,16 @@ pub trait IndexReader: Send + Sync {
 
     /// Sums.
     fn metrics(&self, query: &MetricsQuery) -> Result<Metrics>;
+
+    /// The days (UTC) of which sums are kept; none where this backend keeps none.
+    fn kept_days(&self) -> Result<Vec<Timestamp>> {
+        Ok(Vec::new())
+    }
+
+    /// The sums that are kept of the day that begins here; none where this backend keeps none.
+    fn kept_sums(&self, _day: Timestamp) -> Result<Option<KeptSums>> {
+        Ok(None)
+    }
 
     /// One `SELECT` over `audit_events`, `audit_logs` and the views, in PostgreSQL's dialect.
     fn sql(&self, query: &str, limits: &SqlLimits) -> Result<SqlResult>;

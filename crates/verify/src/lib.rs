@@ -25,12 +25,14 @@ mod record;
 mod report;
 mod rows;
 mod state;
+mod sums;
 mod tail;
 mod tiles;
 mod walk;
 
 pub use bundle::{
-    BUNDLE_RECORDS_MAX, BodyReport, BundleFault, BundleReport, RecordReport, verify_bundle,
+    BUNDLE_RECORDS_MAX, BodyReport, BundleFault, BundleReport, LogProven, RecordReport,
+    verify_bundle,
 };
 pub use data::{Options, verify_data};
 pub use error::VerifyError;

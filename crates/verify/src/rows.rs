@@ -2,14 +2,16 @@
 //!
 //! A first pass keeps a short hash of each row that should be there and strikes them out against
 //! the rows that are. Decisions where something differs, and those that grew again long after
-//! they had ended, are compared in full in a second pass, which tells what differs.
+//! they had ended, are compared in full in a second pass, which tells what differs. The sums that
+//! the index keeps are held against its rows.
 
 use crate::data::{Options, run};
 use crate::error::VerifyError;
 use crate::open::OpenedRecord;
 use crate::projection::{Projection, Row, Shown, open_view};
 use crate::report::{FaultKind, Place, Report};
-use event::Decision;
+use crate::sums;
+use event::{Decision, Timestamp};
 use index::{Cursor, DecisionFilter, EventFilter, EventRow, IndexReader, PAGE_LIMIT_MAX, Page};
 use seal::KeyRing;
 use std::collections::{BTreeSet, HashMap};
@@ -32,7 +34,8 @@ struct Suspects {
 
 /// Verifies a data directory in full, then every row of `audit_logs` and `audit_events` against
 /// its records. What keys do not open (or no keys were given for) is compared in its open fields
-/// only, and the report says so. Roll-ups and search terms are not compared.
+/// only, and the report says so. Sums are compared with the rows that they are sums of; search terms
+/// are not compared.
 ///
 /// # Errors
 /// Where nothing can be verified; what is found wrong is in the report.
@@ -52,7 +55,8 @@ pub fn verify_index(options: Options<'_>, index: &dyn IndexReader) -> Result<Rep
         }),
     )?;
     let mut suspects = Suspects::default();
-    let (expected, partial) = strike_out(projection, index, &mut suspects)?;
+    let mut days = BTreeSet::new();
+    let (expected, partial) = strike_out(projection, index, &mut suspects, &mut days)?;
     for id in expected {
         suspects.add(id);
     }
@@ -68,6 +72,7 @@ pub fn verify_index(options: Options<'_>, index: &dyn IndexReader) -> Result<Rep
     if !suspects.ids.is_empty() {
         compare(&data, keys, index, &suspects, &mut report)?;
     }
+    sums::compare(index, days, &mut report)?;
     if suspects.left_out > 0 {
         report.fault(
             FaultKind::Limit,
@@ -83,12 +88,13 @@ fn until(index: &dyn IndexReader) -> Result<Option<Until>, VerifyError> {
     Ok(index.status()?.cursor.map(place))
 }
 
-/// Holds all rows against the hashes. Yields the decisions of rows that are missing, and how
-/// many decisions could be compared in part only.
+/// Holds all rows against the hashes, and notes the days they are of. Yields the decisions of
+/// rows that are missing, and how many decisions could be compared in part only.
 fn strike_out(
     mut projection: Projection,
     index: &dyn IndexReader,
     suspects: &mut Suspects,
+    days: &mut BTreeSet<Timestamp>,
 ) -> Result<(Vec<Uuid>, usize), VerifyError> {
     let mut rows = projection.finish();
     for id in projection.reopened() {
@@ -96,6 +102,7 @@ fn strike_out(
     }
     let partial = rows.partial();
     each_decision(index, |row| {
+        days.insert(index::day_of(row.timestamp));
         if !rows.strike_decision(&row) && !projection.is_reopened(row.id) {
             suspects.add(row.id);
         }

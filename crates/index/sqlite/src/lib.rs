@@ -6,6 +6,7 @@ mod decision_row;
 mod events;
 mod filters;
 mod guard;
+mod kept;
 mod keys;
 mod list;
 mod metrics;

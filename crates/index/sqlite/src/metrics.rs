@@ -153,7 +153,8 @@ fn bound(sums: &Sums) -> Answer<()> {
     Ok(())
 }
 
-fn add_row(tally: &mut Tally, row: &Row<'_>) -> rusqlite::Result<()> {
+/// Adds the sums in columns 2 to 12.
+pub fn add_row(tally: &mut Tally, row: &Row<'_>) -> rusqlite::Result<()> {
     tally.requests += row.get::<_, i64>(2)?;
     tally.running += row.get::<_, i64>(3)?;
     tally.errors += row.get::<_, i64>(4)?;

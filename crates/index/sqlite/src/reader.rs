@@ -2,12 +2,12 @@
 
 use crate::pool::{Answer, Failure, Pool};
 use crate::writer::State;
-use crate::{decision_row, events, guard, list, metrics, schema, sessions};
+use crate::{decision_row, events, guard, kept, list, metrics, schema, sessions};
 use event::{Decision, Timestamp};
 use index::{
     DecisionFilter, DecisionPage, Error, EventFilter, EventPage, Events, Found, IndexReader,
-    Metrics, MetricsQuery, Page, RecordPointer, Result, Session, SessionFilter, SessionPage,
-    SqlLimits, SqlResult, Status,
+    KeptSums, Metrics, MetricsQuery, Page, RecordPointer, Result, Session, SessionFilter,
+    SessionPage, SqlLimits, SqlResult, Status,
 };
 use rusqlite::{Connection, OptionalExtension as _};
 use std::path::{Path, PathBuf};
@@ -126,6 +126,14 @@ impl IndexReader for SqliteReader {
 
     fn metrics(&self, query: &MetricsQuery) -> Result<Metrics> {
         self.query(|connection| metrics::metrics(connection, query))
+    }
+
+    fn kept_days(&self) -> Result<Vec<Timestamp>> {
+        self.query(kept::days)
+    }
+
+    fn kept_sums(&self, day: Timestamp) -> Result<Option<KeptSums>> {
+        self.query(|connection| kept::of_day(connection, day).map(Some))
     }
 
     fn sql(&self, query: &str, limits: &SqlLimits) -> Result<SqlResult> {

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 /// Dimension masks: bit `i` stands for `Dimension::ALL[i]`.
 pub const DIMS_ALL: u8 = 0b1_1111;
 /// The masks that hours and days have rows for.
-const DIMS_COARSE: [u8; 7] = [DIMS_ALL, 0, 0b1, 0b10, 0b100, 0b1000, 0b1_0000];
+pub const DIMS_COARSE: [u8; 7] = [DIMS_ALL, 0, 0b1, 0b10, 0b100, 0b1000, 0b1_0000];
 /// Spans in seconds.
 pub const SPAN_MINUTE: i64 = 60;
 /// An hour.

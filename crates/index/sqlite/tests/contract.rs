@@ -45,6 +45,7 @@ cases! {
     events = "events by filter",
     sessions = "sessions",
     metrics = "metrics are the sums of decisions",
+    kept_sums = "kept sums are the sums of decisions",
     request_ids = "request ids",
     printed_queries = "the six printed queries",
     free_queries = "free queries",

@@ -1,8 +1,12 @@
 //! Events, sessions, sums and free queries.
 
 use super::{Backend, Builder, Call};
-use crate::{Dimension, EventFilter, Interval, Measures, MetricsQuery, Page, SessionFilter};
+use crate::{
+    DecisionFilter, Dimension, EventFilter, Interval, KeptSums, Measures, MetricsQuery, Page,
+    SessionFilter, day_of,
+};
 use event::{Component, EventType};
+use std::collections::HashMap;
 
 fn fill(backend: &mut Backend, calls: &[Call]) {
     let mut journal = Builder::default();
@@ -109,6 +113,30 @@ fn metrics_calls() -> Vec<Call> {
         ..call(n, n as i64 * 647)
     };
     (0..400).map(one).collect()
+}
+
+pub(super) fn kept_sums(mut backend: Backend) {
+    fill(&mut backend, &metrics_calls());
+    let days = backend.reader.kept_days().unwrap();
+    let mut listed = Vec::new();
+    let mut page = Page::first(100);
+    loop {
+        let found = backend.reader.list(&DecisionFilter::default(), &page).unwrap();
+        listed.extend(found.items);
+        let Some(cursor) = found.next_cursor else { break };
+        page.cursor = Some(cursor);
+    }
+    assert_eq!(listed.len(), 400);
+    for day in &days {
+        let kept = backend.reader.kept_sums(*day).unwrap().unwrap();
+        let mut expected = KeptSums { kinds: kept.kinds.clone(), ..KeptSums::default() };
+        let of_day = listed.iter().filter(|decision| day_of(decision.timestamp) == *day);
+        of_day.for_each(|decision| expected.count(decision, 1));
+        assert!(!kept.kinds.is_empty() && !kept.sums.is_empty());
+        assert_eq!(kept.differences(&expected), HashMap::default(), "{day}");
+        listed.retain(|decision| day_of(decision.timestamp) != *day);
+    }
+    assert!(days.is_empty() || listed.is_empty(), "a day is missing");
 }
 
 /// Whether a call belongs to what a query sums.

@@ -47,6 +47,7 @@ pub const CASES: &[Case] = &[
     ("events by filter", answers::events),
     ("sessions", answers::sessions),
     ("metrics are the sums of decisions", answers::metrics),
+    ("kept sums are the sums of decisions", answers::kept_sums),
     ("request ids", answers::request_ids),
     ("the six printed queries", queries::printed_queries),
     ("free queries", queries::free_queries),
