@@ -14,11 +14,14 @@ use event::EpochStarted;
 use index::IndexWriter;
 use journal::{Durability, Journal, Position, Progress};
 use seal::{KeyClass, KeyRing};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
+
+/// Bytes of a page of an `SQLite` file at least.
+const PAGE_BYTES_MIN: u64 = 512;
 
 /// How a data directory is opened.
 #[derive(Debug, Clone)]
@@ -49,6 +52,15 @@ pub enum OpenError {
     /// The keys cannot be opened.
     #[error(transparent)]
     Seal(#[from] seal::Error),
+    /// The key store is gone, and what the journal holds is sealed under its keys.
+    #[error(
+        "{path} is missing or empty, and the journal's records are sealed under its keys: restore \
+         it from its backup (`audit-layer verify --sealed` works without)"
+    )]
+    KeysMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// Calls that a crash cut off could not be ended.
     #[error(transparent)]
     Interrupted(#[from] InterruptedError),
@@ -123,12 +135,12 @@ pub async fn open_holding(
         ..journal::Options::new(&journal_dir)
     })?;
     let keys_dir = options.data.join("keys");
+    let keys_file = options.data.join("subjects.db");
+    if (recovered.next_seq > 0 || journal.meta().epoch > 1) && is_none(&keys_file) {
+        return Err(OpenError::KeysMissing { path: keys_file });
+    }
     let provider = Arc::new(seal::LocalKeyFile::load_or_create(&keys_dir)?);
-    let keys = Arc::new(KeyRing::open(
-        &options.data.join("subjects.db"),
-        provider,
-        seal::Options::default(),
-    )?);
+    let keys = Arc::new(KeyRing::open(&keys_file, provider, seal::Options::default())?);
     let staff = keys.get_or_create(KeyClass::Staff, "staff").await?;
     let signing = seal::SigningKey::load_or_create(&keys_dir)?;
     let progress = journal.committed();
@@ -163,6 +175,12 @@ pub async fn open_holding(
         held,
         sealer_failed,
     })
+}
+
+/// Whether a store that was made can not be in this file. `SQLite` takes a file shorter than a
+/// page for a new one.
+fn is_none(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|file| file.len() < PAGE_BYTES_MIN) || !file.exists()
 }
 
 /// The first leaf of an epoch says why it began and what was known before.
