@@ -29,6 +29,7 @@ fn pieces(data: &[u8]) -> ProofBundle {
     ProofBundle {
         v: BUNDLE_VERSION.to_owned(),
         decision_id: Default::default(),
+        earlier_checkpoints: vec![checkpoint.clone()],
         checkpoint,
         records: vec![record],
     }

@@ -1,5 +1,6 @@
 //! One decision in full: what the journal holds of it, opened and checked.
 
+use crate::ledger_files::Log;
 use crate::schemas::{Body, Integrity, Message, RecordPlace};
 use crate::state::Shared;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -23,8 +24,10 @@ pub(crate) struct Stored {
 /// Reads the records at these places.
 pub(crate) fn read(shared: &Shared, pointers: &[RecordPointer]) -> Stored {
     let mut stored = Stored::default();
-    let size = *shared.parts.sealed.borrow();
-    let log = shared.ledger().vkey().ok().flatten();
+    let mut logs = Logs { shared, logs: Vec::new() };
+    let newest = pointers.last().map_or_else(|| shared.epoch(), |pointer| pointer.at.epoch);
+    let (log, size) =
+        logs.of(newest).map_or((None, 0), |log| (log.files.vkey().ok().flatten(), log.size));
     stored.integrity = Integrity {
         state: "pending",
         log: log.and_then(|vkey| vkey.split('+').next().map(str::to_owned)),
@@ -33,6 +36,7 @@ pub(crate) fn read(shared: &Shared, pointers: &[RecordPointer]) -> Stored {
         faults: Vec::new(),
     };
     for pointer in pointers {
+        let size = logs.of(pointer.at.epoch).map_or(0, |log| log.size);
         if let Err(error) = read_one(shared, pointer, size, &mut stored) {
             // A damaged record hides nothing of the others, and is said.
             tracing::error!(%error, seq = pointer.seq, "a stored record could not be read");
@@ -48,6 +52,24 @@ pub(crate) fn read(shared: &Shared, pointers: &[RecordPointer]) -> Stored {
     };
     place_bodies(&mut stored);
     stored
+}
+
+/// The logs of the epochs that a decision has records in.
+struct Logs<'a> {
+    shared: &'a Shared,
+    logs: Vec<(u32, Option<Log>)>,
+}
+
+impl Logs<'_> {
+    /// The log of an epoch; none where it has no checkpoint.
+    fn of(&mut self, epoch: u32) -> Option<&Log> {
+        let known = self.logs.iter().position(|(known, _)| *known == epoch);
+        let at = known.unwrap_or_else(|| {
+            self.logs.push((epoch, Log::of_epoch(self.shared, epoch).ok()));
+            self.logs.len() - 1
+        });
+        self.logs[at].1.as_ref()
+    }
 }
 
 fn read_one(

@@ -138,6 +138,9 @@ impl From<ProofError> for Problem {
         match error {
             ProofError::NotSealed => Self::not_sealed(),
             ProofError::Read(error) => error.into(),
+            ProofError::NeverSealed { .. } => {
+                Self::new(StatusCode::CONFLICT, "never_sealed", error.to_string())
+            }
             error => Self::internal(&error),
         }
     }

@@ -4,7 +4,7 @@ use crate::problem::Problem;
 use control::Control;
 use index::IndexReader;
 use journal::{Position, Progress};
-use recorder::{LedgerFiles, Recorder, Running};
+use recorder::{Recorder, Running};
 use review::Desk;
 use std::fmt;
 use std::path::PathBuf;
@@ -151,10 +151,9 @@ impl Shared {
         behind.unsigned_abs().div_ceil(1_000)
     }
 
-    /// The files of the log that is being written.
-    pub(crate) fn ledger(&self) -> LedgerFiles {
-        let epoch = self.parts.recorder.journal().meta().epoch;
-        LedgerFiles::new(&self.parts.data.join("ledger"), epoch)
+    /// The epoch that is being written.
+    pub(crate) fn epoch(&self) -> u32 {
+        self.parts.recorder.journal().meta().epoch
     }
 }
 

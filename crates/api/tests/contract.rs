@@ -32,8 +32,11 @@ fn operations() -> Vec<(String, String, Value)> {
     let mut found = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
-            let uri =
-                path.replace("{path}", "0/000").replace("{trace_id}", "x").replace("{id}", "x");
+            let uri = path
+                .replace("{path}", "0/000")
+                .replace("{epoch}", "1")
+                .replace("{trace_id}", "x")
+                .replace("{id}", "x");
             found.push((method.to_uppercase(), uri, operation.clone()));
         }
     }
@@ -195,6 +198,50 @@ async fn ledger_is_served_as_tiles_to_whom_it_may_be() {
         assert_eq!(answer.problem(), "not_found", "{path}");
     }
     assert!(app.accesses().is_empty(), "reading the log does not grow it");
+}
+
+#[tokio::test]
+async fn logs_of_earlier_epochs_are_served_under_their_number() {
+    let mut app = TestApp::with(Settings { ledger_public: true }).await;
+    let before = app.decide("finance", "u-1", "req-1").await;
+    let mut sealed = app.running.sealed.clone();
+    let size = *sealed.wait_for(|size| *size >= 3).await.unwrap();
+    app = app.next_epoch().await;
+    app.decide("finance", "u-1", "req-2").await;
+    let mut sealed = app.running.sealed.clone();
+    sealed.wait_for(|size| *size >= 3).await.unwrap();
+    let mut notes = Vec::new();
+    for epoch in 1..=2 {
+        let text = app.anon("GET", &format!("/ledger/{epoch}/checkpoint")).await.ok();
+        let note = ledger::SignedCheckpoint::parse(&text.bytes).unwrap();
+        let vkey = app.anon("GET", &format!("/ledger/{epoch}/vkey")).await.ok();
+        let vkey: ledger::VerifierKey = vkey.text().trim().parse().unwrap();
+        let keys = ledger::TrustedKeys { log: vec![vkey], ..ledger::TrustedKeys::default() };
+        note.verify(&keys).unwrap();
+        assert!(note.checkpoint().origin.ends_with(&format!("/{epoch}")));
+        let width = note.checkpoint().size;
+        let tile = app.anon("GET", &format!("/ledger/{epoch}/tile/0/000.p/{width}")).await.ok();
+        let uri = format!("/ledger/{epoch}/tile/entries/000.p/{width}");
+        let entries = app.anon("GET", &uri).await.ok();
+        let leaves = ledger::decode_bundle(&entries.bytes, width as u16).unwrap();
+        let hashes: Vec<_> = leaves.iter().map(|leaf| ledger::leaf_hash(leaf)).collect();
+        assert_eq!(ledger::tree_hash(&hashes), note.checkpoint().root);
+        assert_eq!(tile.bytes.len() as u64, 32 * width);
+        notes.push(text.bytes);
+    }
+    assert_eq!(ledger::SignedCheckpoint::parse(&notes[0]).unwrap().checkpoint().size, size);
+    assert_eq!(app.anon("GET", "/ledger/checkpoint").await.ok().bytes, notes[1]);
+    let none = ["3/checkpoint", "0/checkpoint", "x/checkpoint", "3/tile/0/000", "1/tile/0/001"];
+    for path in none {
+        let answer = app.anon("GET", &format!("/ledger/{path}")).await;
+        assert_eq!(answer.problem(), "not_found", "{path}");
+    }
+    let token = app.admin();
+    let uri = format!("/api/v1/audit/logs/{before}");
+    let detail = app.get(&token, &uri).await.ok().json();
+    assert_eq!(detail["integrity"]["state"], "sealed", "{}", detail["integrity"]);
+    assert!(detail["integrity"]["log"].as_str().unwrap().ends_with("/1"));
+    app.get(&token, &format!("{uri}/proof")).await.ok();
 }
 
 #[tokio::test]

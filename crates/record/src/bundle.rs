@@ -8,7 +8,8 @@ pub const BUNDLE_VERSION: &str = "audit-layer/proof/0";
 pub const BUNDLE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Everything that proves one decision: its records, each with its inclusion in one signed
-/// checkpoint, and (unless left out) the keys that open these records and no others.
+/// checkpoint of its epoch's log, and (unless left out) the keys that open these records and no
+/// others.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProofBundle {
@@ -16,8 +17,11 @@ pub struct ProofBundle {
     pub v: String,
     /// The decision.
     pub decision_id: uuid::Uuid,
-    /// The signed checkpoint (a C2SP tlog-checkpoint).
+    /// The signed checkpoint (a C2SP tlog-checkpoint) of the last record's epoch.
     pub checkpoint: String,
+    /// Those of earlier epochs, oldest first, where the decision began before the last record's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier_checkpoints: Vec<String>,
     /// The decision's records, in the order of the log.
     pub records: Vec<ProvenRecord>,
 }
@@ -28,7 +32,7 @@ pub struct ProofBundle {
 pub struct ProvenRecord {
     /// The leaf, verbatim.
     pub leaf: String,
-    /// A C2SP tlog-proof of the leaf under the bundle's checkpoint.
+    /// A C2SP tlog-proof of the leaf under its epoch's checkpoint in the bundle.
     pub tlog_proof: String,
     /// The open part, verbatim.
     pub open: String,

@@ -20,6 +20,17 @@ pub enum ProofError {
     /// The newest checkpoint does not cover the decision yet.
     #[error("the decision is not sealed yet; a checkpoint follows within a second")]
     NotSealed,
+    /// The record's epoch ended before a checkpoint covered it.
+    #[error(
+        "record {seq} of epoch {epoch} was never sealed: its log ended before; what is left of it \
+         is shown, but cannot be proved"
+    )]
+    NeverSealed {
+        /// The epoch.
+        epoch: u32,
+        /// The leaf's number.
+        seq: u64,
+    },
     /// A record cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -48,33 +59,55 @@ pub fn prove(
             .ok_or_else(|| damaged(*position, "the index points to another record"))?;
         stored.push(record);
     }
-    let epoch = positions.last().map_or(1, |position| position.epoch);
-    let files = LedgerFiles::new(&data.join("ledger"), epoch);
+    let mut checkpoints: Vec<String> = Vec::new();
+    let mut records = Vec::with_capacity(stored.len());
+    // A decision that was held or cut off can end in a later epoch than it began in.
+    for of_epoch in stored.chunk_by(|a, b| a.at.epoch == b.at.epoch) {
+        let epoch = of_epoch.first().map_or(1, |record| record.at.epoch);
+        let files = LedgerFiles::new(&data.join("ledger"), epoch);
+        let (checkpoint, proofs) = included(&files, of_epoch).map_err(|error| match error {
+            ProofError::NotSealed if later_epoch(data, epoch) => ProofError::NeverSealed {
+                epoch,
+                seq: of_epoch.last().map_or(0, |record| record.leaf.seq),
+            },
+            error => error,
+        })?;
+        checkpoints.push(checkpoint);
+        for (record, proof) in of_epoch.iter().zip(proofs) {
+            records.push(proven(record, &journal, keys, proof, with_keys)?);
+        }
+    }
+    let checkpoint = checkpoints.pop().ok_or(ProofError::NotSealed)?;
+    Ok(ProofBundle {
+        v: BUNDLE_VERSION.to_owned(),
+        decision_id,
+        checkpoint,
+        earlier_checkpoints: checkpoints,
+        records,
+    })
+}
+
+fn later_epoch(data: &Path, epoch: u32) -> bool {
+    let later = LedgerFiles::new(&data.join("ledger"), epoch.saturating_add(1));
+    matches!(later.vkey(), Ok(Some(_)))
+}
+
+/// The newest checkpoint with the inclusion of each record in it.
+fn included(
+    files: &LedgerFiles,
+    stored: &[StoredRecord],
+) -> Result<(String, Vec<String>), ProofError> {
     let mut last = None;
     for _ in 0..TRIES_MAX {
-        match include(&files, &stored) {
-            Ok((checkpoint, proofs)) => {
-                let records = stored
-                    .iter()
-                    .zip(proofs)
-                    .map(|(record, proof)| proven(record, &journal, keys, proof, with_keys))
-                    .collect::<Result<_, _>>()?;
-                return Ok(ProofBundle {
-                    v: BUNDLE_VERSION.to_owned(),
-                    decision_id,
-                    checkpoint,
-                    records,
-                });
-            }
-            Err(ProofError::NotSealed) => return Err(ProofError::NotSealed),
+        match include(files, stored) {
             // A newer checkpoint may have replaced the partial tiles of this one.
-            Err(error) => last = Some(error),
+            Err(error @ ProofError::Ledger(_)) => last = Some(error),
+            done => return done,
         }
     }
     Err(last.unwrap_or(ProofError::NotSealed))
 }
 
-/// The newest checkpoint with the inclusion of each record in it.
 fn include(
     files: &LedgerFiles,
     stored: &[StoredRecord],

@@ -145,7 +145,12 @@ fn scan(
     let mut frames = Reader::open(journal, from)?;
     let mut orphans: HashMap<Uuid, Vec<Orphan>> = HashMap::new();
     let mut open = Vec::new();
+    let mut epoch = None;
     while let Some(frame) = frames.next(until)? {
+        // No record names parts of an earlier epoch: its log has ended.
+        if epoch.replace(frame.at.epoch) != Some(frame.at.epoch) {
+            orphans.clear();
+        }
         match frame.kind {
             FrameKind::Part => {
                 let (header, _) = PartHeader::read(&frame.payload)

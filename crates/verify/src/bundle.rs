@@ -19,7 +19,7 @@ pub const BUNDLE_RECORDS_MAX: usize = 1_024;
 pub struct BundleReport {
     /// The decision.
     pub decision_id: Uuid,
-    /// The log, where a trusted key signed its checkpoint.
+    /// The log of the last record, where a trusted key signed its checkpoint.
     pub origin: Option<String>,
     /// Size of the tree that the checkpoint signs.
     pub checkpoint_size: Option<u64>,
@@ -27,10 +27,24 @@ pub struct BundleReport {
     pub root: Option<String>,
     /// The keys that signed and verified, as vkeys.
     pub signed_by: Vec<String>,
+    /// The logs of earlier epochs in which the decision has records, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier_logs: Vec<LogProven>,
     /// The records, as far as they are proven.
     pub records: Vec<RecordReport>,
     /// What is wrong. Where this is not empty, nothing here is proven.
     pub faults: Vec<BundleFault>,
+}
+
+/// The log of an earlier epoch, whose checkpoint a trusted key signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LogProven {
+    /// Its origin.
+    pub origin: String,
+    /// Size of the tree that the checkpoint signs.
+    pub checkpoint_size: u64,
+    /// Root of that tree, in base64.
+    pub root: String,
 }
 
 /// Something wrong with a bundle.
@@ -47,6 +61,8 @@ pub struct BundleFault {
 pub struct RecordReport {
     /// Its id.
     pub record_id: Uuid,
+    /// The epoch of its log.
+    pub epoch: u64,
     /// Its number in the log.
     pub seq: u64,
     /// When it was written.
@@ -117,20 +133,21 @@ pub fn verify_bundle(bundle: &ProofBundle, keys: &[VerifierKey]) -> BundleReport
     let (witnesses, log) =
         keys.iter().cloned().partition(|key| key.kind() == KeyKind::CosignatureV1);
     let keys = TrustedKeys { log, witnesses, witnesses_min: 0 };
-    let Some(checkpoint) = verify_checkpoint(bundle, &keys, &mut report) else { return report };
+    let Some(checkpoints) = verify_checkpoints(bundle, &keys, &mut report) else { return report };
     if bundle.records.is_empty() || bundle.records.len() > BUNDLE_RECORDS_MAX {
         report.fault(None, format!("a bundle has 1 to {BUNDLE_RECORDS_MAX} records"));
         return report;
     }
     let mut previous = None;
     for (number, record) in bundle.records.iter().enumerate() {
-        let proof = Proof { bundle, checkpoint: &checkpoint, keys: &keys, number, record };
+        let proof = Proof { bundle, checkpoints: &checkpoints, keys: &keys, number, record };
         match proof.verify() {
             Ok(proven) => {
-                if previous.is_some_and(|seq| seq >= proven.seq) {
+                let place = (proven.epoch, proven.seq);
+                if previous.is_some_and(|before| before >= place) {
                     report.fault(number, "the records are not in the order of the log");
                 }
-                previous = Some(proven.seq);
+                previous = Some(place);
                 report.records.push(proven);
             }
             Err(message) => report.fault(number, message),
@@ -139,38 +156,59 @@ pub fn verify_bundle(bundle: &ProofBundle, keys: &[VerifierKey]) -> BundleReport
     report
 }
 
-fn verify_checkpoint(
+/// The bundle's checkpoints: those of earlier epochs, then the last one's.
+fn verify_checkpoints(
     bundle: &ProofBundle,
     keys: &TrustedKeys,
     report: &mut BundleReport,
-) -> Option<Checkpoint> {
-    let signed = match SignedCheckpoint::parse(bundle.checkpoint.as_bytes()) {
-        Ok(signed) => signed,
-        Err(error) => {
-            report.fault(None, error.to_string());
-            return None;
-        }
-    };
-    match signed.verify(keys) {
-        Ok(signatures) => {
-            report.signed_by = signatures.iter().map(|by| by.key.to_string()).collect();
-        }
-        Err(error) => {
-            report.fault(None, error.to_string());
-            return None;
-        }
+) -> Option<Vec<Signed>> {
+    if bundle.earlier_checkpoints.len() >= BUNDLE_RECORDS_MAX {
+        report.fault(None, format!("a bundle has up to {BUNDLE_RECORDS_MAX} checkpoints"));
+        return None;
     }
-    let checkpoint = signed.checkpoint().clone();
+    let mut all = Vec::with_capacity(1 + bundle.earlier_checkpoints.len());
+    for text in &bundle.earlier_checkpoints {
+        let checkpoint = verify_checkpoint(text, keys, report)?;
+        report.earlier_logs.push(LogProven {
+            origin: checkpoint.origin.clone(),
+            checkpoint_size: checkpoint.size,
+            root: checkpoint.root.to_base64(),
+        });
+        all.push(Signed { text: text.clone(), checkpoint });
+    }
+    let checkpoint = verify_checkpoint(&bundle.checkpoint, keys, report)?;
     report.origin = Some(checkpoint.origin.clone());
     report.checkpoint_size = Some(checkpoint.size);
     report.root = Some(checkpoint.root.to_base64());
-    Some(checkpoint)
+    all.push(Signed { text: bundle.checkpoint.clone(), checkpoint });
+    Some(all)
+}
+
+fn verify_checkpoint(
+    text: &str,
+    keys: &TrustedKeys,
+    report: &mut BundleReport,
+) -> Option<Checkpoint> {
+    let verified = SignedCheckpoint::parse(text.as_bytes())
+        .map_err(|error| error.to_string())
+        .and_then(|signed| {
+            let signatures = signed.verify(keys).map_err(|error| error.to_string())?;
+            report.signed_by.extend(signatures.iter().map(|by| by.key.to_string()));
+            Ok(signed.checkpoint().clone())
+        });
+    verified.map_err(|message| report.fault(None, message)).ok()
+}
+
+/// A checkpoint that a trusted key signed.
+struct Signed {
+    text: String,
+    checkpoint: Checkpoint,
 }
 
 /// One record's proof, while it is verified.
 struct Proof<'a> {
     bundle: &'a ProofBundle,
-    checkpoint: &'a Checkpoint,
+    checkpoints: &'a [Signed],
     keys: &'a TrustedKeys,
     number: usize,
     record: &'a ProvenRecord,
@@ -180,19 +218,21 @@ struct Proof<'a> {
 
 impl Proof<'_> {
     fn verify(&self) -> Result<RecordReport, String> {
-        let leaf = self.included()?;
-        self.is_of_the_decision(&leaf)?;
+        let (leaf, checkpoint) = self.included()?;
+        self.is_of_the_decision(&leaf, checkpoint)?;
         let record = self.record;
         holds(&leaf.open_sha256, sha256(record.open.as_bytes()), "the open part")?;
         holds(&leaf.sealed_sha256, sha256(&record.sealed), "the sealed part")?;
         let groups = self.groups(&leaf)?;
         let keys = group_keys(&groups, &record.group_keys)?;
         let headers = self.parts(&leaf)?;
-        let (seq, ts, id, tenant) = (leaf.seq, leaf.ts, leaf.record_id, leaf.tenant.clone());
+        let (epoch, seq, ts, id) = (leaf.epoch, leaf.seq, leaf.ts, leaf.record_id);
+        let tenant = leaf.tenant.clone();
         let (bodies, bodies_committed) = self.bodies(&tenant, &headers, &groups)?;
         let opened = open_record(&tenant, leaf, record.open.as_bytes(), &groups, &keys)?;
         Ok(RecordReport {
             record_id: id,
+            epoch,
             seq,
             ts,
             events: opened.events,
@@ -202,25 +242,25 @@ impl Proof<'_> {
         })
     }
 
-    /// The leaf is in the tree of the bundle's checkpoint, at the number that it states.
-    fn included(&self) -> Result<Leaf, String> {
+    /// The leaf is in the tree of one of the bundle's checkpoints, at the number that it states.
+    fn included(&self) -> Result<(Leaf, &Checkpoint), String> {
         let bytes = self.record.leaf.as_bytes();
         let leaf = Leaf::read(bytes).map_err(|error| error.to_string())?;
         let proof = TlogProof::parse(self.record.tlog_proof.as_bytes())
             .map_err(|error| error.to_string())?;
-        if proof.checkpoint.to_string() != self.bundle.checkpoint {
-            return Err("the proof is under another checkpoint than the bundle's".to_owned());
-        }
+        let text = proof.checkpoint.to_string();
+        let signed = self.checkpoints.iter().find(|signed| signed.text == text);
+        let signed = signed.ok_or("the proof is under another checkpoint than the bundle's")?;
         if proof.extra.is_some() || proof.index != leaf.seq {
             return Err("the proof is of another leaf".to_owned());
         }
         proof.verify(bytes, self.keys).map_err(|error| error.to_string())?;
-        Ok(leaf)
+        Ok((leaf, &signed.checkpoint))
     }
 
     /// The record is the decision's next one, and of the log that the checkpoint names. A
     /// record's id follows from decision and number, so that none can be left out in between.
-    fn is_of_the_decision(&self, leaf: &Leaf) -> Result<(), String> {
+    fn is_of_the_decision(&self, leaf: &Leaf, checkpoint: &Checkpoint) -> Result<(), String> {
         let decision = self.bundle.decision_id;
         if leaf.decision_id != decision {
             return Err(format!("the record is of the decision {}", leaf.decision_id));
@@ -230,8 +270,8 @@ impl Proof<'_> {
             return Err(format!("this is not record {number} of the decision: one is left out"));
         }
         let ending = format!("/{}/{}/{}", leaf.tenant, leaf.writer, leaf.epoch);
-        if !self.checkpoint.origin.ends_with(&ending) {
-            return Err(format!("the leaf is of another log than {:?}", self.checkpoint.origin));
+        if !checkpoint.origin.ends_with(&ending) {
+            return Err(format!("the leaf is of another log than {:?}", checkpoint.origin));
         }
         Ok(())
     }

@@ -57,6 +57,7 @@ fn bundle(shape: Shape) -> (ProofBundle, Vec<VerifierKey>) {
         v: BUNDLE_VERSION.to_owned(),
         decision_id: event::Leaf::read(record.leaf.as_bytes()).unwrap().decision_id,
         checkpoint: deployment.checkpoint(4).to_string(),
+        earlier_checkpoints: Vec::new(),
         records: vec![record],
     };
     (bundle, vec![deployment.key.vkey()])

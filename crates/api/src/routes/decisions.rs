@@ -112,7 +112,10 @@ async fn pack(
 ) -> Result<(Uuid, Vec<u8>), Problem> {
     let decision_id = find(shared, caller, id).await?.0.id;
     let pointers = shared.query(move |index| index.records(decision_id)).await?;
-    let newest = pointers.iter().map(|pointer| pointer.seq).max();
+    // Earlier epochs are sealed as far as they ever will be.
+    let epoch = shared.epoch();
+    let newest = pointers.iter().filter(|pointer| pointer.at.epoch == epoch);
+    let newest = newest.map(|pointer| pointer.seq).max();
     if let Some(seq) = newest
         && !shared.is_sealed(seq).await
     {

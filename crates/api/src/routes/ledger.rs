@@ -1,11 +1,13 @@
-//! The log that is being written, as C2SP's tlog-tiles serves it.
+//! The logs, one of each epoch, as C2SP's tlog-tiles serves them; the one that is being written
+//! under short names, too.
 
-use crate::ledger_files;
+use crate::ledger_files::Log;
 use crate::problem::Problem;
 use crate::state::{Shared, blocking};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
+use std::io;
 use std::sync::Arc;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -20,10 +22,7 @@ const NEVER: HeaderValue = HeaderValue::from_static("no-cache");
     responses((status = 200, description = "A signed note.", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn checkpoint(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
-    let files = shared.ledger();
-    let text = blocking(move || files.checkpoint()).await?;
-    let text = text.map_err(|error| Problem::internal(&error))?.ok_or_else(Problem::not_sealed)?;
-    Ok(answer(text.into_bytes(), TEXT, NEVER))
+    with_log(shared, None, |log, _| text(log.files.checkpoint())).await
 }
 
 /// The log's public key, as a vkey line. Keep a copy of it elsewhere.
@@ -32,10 +31,7 @@ pub(crate) async fn checkpoint(State(shared): State<Arc<Shared>>) -> Result<Resp
     responses((status = 200, description = "A vkey.", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn vkey(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
-    let files = shared.ledger();
-    let text = blocking(move || files.vkey()).await?;
-    let text = text.map_err(|error| Problem::internal(&error))?.ok_or_else(Problem::not_sealed)?;
-    Ok(answer(text.into_bytes(), TEXT, NEVER))
+    with_log(shared, None, |log, _| text(log.files.vkey())).await
 }
 
 /// A tile of hashes (`<L>/<N>[.p/<W>]`) or a bundle of leaves (`entries/<N>[.p/<W>]`).
@@ -51,9 +47,77 @@ pub(crate) async fn tile(
     State(shared): State<Arc<Shared>>,
     Path(path): Path<String>,
 ) -> Result<Response, Problem> {
-    let bytes =
-        blocking(move || ledger_files::resource(&shared, &format!("tile/{path}"))).await??;
-    Ok(answer(bytes, BYTES, FOREVER))
+    with_log(shared, None, move |log, shared| resource(log, shared, &path)).await
+}
+
+/// The last signed checkpoint of an epoch. Epochs before the one that is written stay as they are.
+#[utoipa::path(
+    get, path = "/ledger/{epoch}/checkpoint", tag = "ledger",
+    params(("epoch" = u32, Path, description = "Number of the epoch, from 1.")),
+    responses((status = 200, description = "A signed note.", body = String, content_type = "text/plain"))
+)]
+pub(crate) async fn epoch_checkpoint(
+    State(shared): State<Arc<Shared>>,
+    Path(epoch): Path<String>,
+) -> Result<Response, Problem> {
+    with_log(shared, Some(epoch), |log, _| text(log.files.checkpoint())).await
+}
+
+/// The public key of an epoch's log, as a vkey line.
+#[utoipa::path(
+    get, path = "/ledger/{epoch}/vkey", tag = "ledger",
+    params(("epoch" = u32, Path, description = "Number of the epoch, from 1.")),
+    responses((status = 200, description = "A vkey.", body = String, content_type = "text/plain"))
+)]
+pub(crate) async fn epoch_vkey(
+    State(shared): State<Arc<Shared>>,
+    Path(epoch): Path<String>,
+) -> Result<Response, Problem> {
+    with_log(shared, Some(epoch), |log, _| text(log.files.vkey())).await
+}
+
+/// A tile or a bundle of leaves of an epoch's log.
+#[utoipa::path(
+    get, path = "/ledger/{epoch}/tile/{path}", tag = "ledger",
+    params(
+        ("epoch" = u32, Path, description = "Number of the epoch, from 1."),
+        ("path" = String, Path, description = "As tlog-tiles says.", example = "0/000")
+    ),
+    responses((
+        status = 200, description = "The bytes.", body = String,
+        content_type = "application/octet-stream"
+    ))
+)]
+pub(crate) async fn epoch_tile(
+    State(shared): State<Arc<Shared>>,
+    Path((epoch, path)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    with_log(shared, Some(epoch), move |log, shared| resource(log, shared, &path)).await
+}
+
+/// Answers from the log of an epoch, or from the one that is being written.
+async fn with_log(
+    shared: Arc<Shared>,
+    epoch: Option<String>,
+    answer: impl FnOnce(&Log, &Shared) -> Result<Response, Problem> + Send + 'static,
+) -> Result<Response, Problem> {
+    blocking(move || {
+        let log = match epoch {
+            Some(epoch) => Log::named(&shared, &epoch)?,
+            None => Log::current(&shared),
+        };
+        answer(&log, &shared)
+    })
+    .await?
+}
+
+fn text(file: io::Result<Option<String>>) -> Result<Response, Problem> {
+    let text = file.map_err(|error| Problem::internal(&error))?.ok_or_else(Problem::not_sealed)?;
+    Ok(answer(text.into_bytes(), TEXT, NEVER))
+}
+
+fn resource(log: &Log, shared: &Shared, path: &str) -> Result<Response, Problem> {
+    Ok(answer(log.resource(shared, &format!("tile/{path}"))?, BYTES, FOREVER))
 }
 
 fn answer(bytes: Vec<u8>, media_type: HeaderValue, cache: HeaderValue) -> Response {

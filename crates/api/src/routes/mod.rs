@@ -22,7 +22,10 @@ pub(crate) use decisions::{__path_list, __path_proof, __path_show};
 pub(crate) use events::{__path_events, __path_trace};
 pub(crate) use health::{__path_figures, __path_healthz, __path_readyz};
 pub(crate) use keys::{__path_create, __path_keys, __path_revoke, __path_rotate};
-pub(crate) use ledger::{__path_checkpoint, __path_tile, __path_vkey};
+pub(crate) use ledger::{
+    __path_checkpoint, __path_epoch_checkpoint, __path_epoch_tile, __path_epoch_vkey, __path_tile,
+    __path_vkey,
+};
 pub(crate) use metrics::__path_metrics;
 pub(crate) use reviews::{__path_approve, __path_reject, __path_review, __path_reviews};
 pub(crate) use sessions::{__path_session, __path_sessions};
@@ -75,6 +78,9 @@ table! {
     "GET" "/ledger/checkpoint" Ledger "ledger" => get(ledger::checkpoint);
     "GET" "/ledger/vkey" Ledger "ledger" => get(ledger::vkey);
     "GET" "/ledger/tile/{*path}" Ledger "ledger" => get(ledger::tile);
+    "GET" "/ledger/{epoch}/checkpoint" Ledger "ledger" => get(ledger::epoch_checkpoint);
+    "GET" "/ledger/{epoch}/vkey" Ledger "ledger" => get(ledger::epoch_vkey);
+    "GET" "/ledger/{epoch}/tile/{*path}" Ledger "ledger" => get(ledger::epoch_tile);
     "GET" "/healthz" Public "health" => get(health::healthz);
     "GET" "/readyz" Public "health" => get(health::readyz);
     "GET" "/metrics" Public "health" => get(health::figures);

@@ -31,6 +31,19 @@ pub struct TestApp {
     pub running: Running,
     pub index: MemoryIndex,
     root: tempfile::TempDir,
+    settings: Settings,
+}
+
+fn options(root: &std::path::Path) -> Options {
+    Options {
+        data: root.join("data"),
+        state_dir: root.join("state"),
+        origin: "audit.test".to_owned(),
+        tenant: "default".to_owned(),
+        durability: journal::Durability::Process,
+        segment_bytes: 1 << 20,
+        heartbeat: Duration::from_hours(1),
+    }
 }
 
 /// An answer, read.
@@ -72,26 +85,30 @@ impl TestApp {
 
     pub async fn with(settings: Settings) -> Self {
         let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("data")).unwrap();
+        Self::open(root, MemoryIndex::default(), settings).await
+    }
+
+    /// The same directory under a new epoch.
+    pub async fn next_epoch(self) -> Self {
+        let Self { api, control, desk, running, index, root, settings } = self;
+        drop((api, control, desk));
+        running.close();
+        recorder::start_epoch(&options(root.path())).unwrap();
+        Self::open(root, index, settings).await
+    }
+
+    async fn open(root: tempfile::TempDir, index: MemoryIndex, settings: Settings) -> Self {
         let data = root.path().join("data");
-        std::fs::create_dir_all(&data).unwrap();
-        let index = MemoryIndex::default();
-        let options = Options {
-            data: data.clone(),
-            state_dir: root.path().join("state"),
-            origin: "audit.test".to_owned(),
-            tenant: "default".to_owned(),
-            durability: journal::Durability::Process,
-            segment_bytes: 1 << 20,
-            heartbeat: Duration::from_hours(1),
-        };
-        let running = recorder::open(options, Box::new(index.clone())).await.unwrap();
+        let running = recorder::open(options(root.path()), Box::new(index.clone())).await.unwrap();
         let reviews = Arc::new(control::Reviews::open(&data.join("control.db")).unwrap());
         let desk = Desk::new(reviews, running.recorder.clone(), review::Settings::default());
         let control = Arc::new(Control::open(&data.join("control.db")).unwrap());
         control.ensure_admin(Some(PASSWORD)).unwrap();
         let index_of_api = Arc::new(index.clone());
         let parts = Parts::new(data, &running, index_of_api, control.clone(), desk.clone());
-        Self { api: Api::new(parts, settings), control, desk, running, index, root }
+        let api = Api::new(parts, settings);
+        Self { api, control, desk, running, index, root, settings }
     }
 
     pub fn data(&self) -> PathBuf {

@@ -61,6 +61,9 @@ impl VerifyProof {
 
 fn print(report: &BundleReport, out: &Out) -> Outcome {
     out.line(format!("decision {}", report.decision_id))?;
+    for log in &report.earlier_logs {
+        out.line(format!("log {}", plain(&log.origin)))?;
+    }
     if let Some(origin) = &report.origin {
         out.line(format!("log {}", plain(origin)))?;
     }

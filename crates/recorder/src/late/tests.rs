@@ -80,3 +80,22 @@ async fn a_call_whose_outcome_found_no_room_is_ended_when_there_is_some() {
     assert_eq!(told(&recorder, id).0.len(), 2, "what has an end gets no other");
     assert_eq!(recorder.open_call_count(), 0);
 }
+
+#[tokio::test]
+async fn a_record_that_found_no_room_is_written_once_when_it_is_repeated() {
+    let (dir, disk) = (tempfile::tempdir().unwrap(), FaultyDisk::default());
+    let recorder = recorder(dir.path(), &disk, 4096).await;
+    let mut writer = call(&recorder).await;
+    let id = writer.ids().decision_id;
+    let sent = noise(4 << 20, 7);
+    for room in [false, false, true] {
+        disk.fill(!room);
+        let mut body = writer.body(Role::UpstreamResponse, 0).unwrap();
+        body.push(&sent);
+        assert_eq!(writer.commit(&[completed()], vec![body]).await.is_ok(), room);
+    }
+    let (events, bytes) = told(&recorder, id);
+    assert_eq!(events.len(), 2, "{events:?}");
+    assert!(bytes == sent);
+    assert_eq!(recorder.journal().committed().borrow().next_seq, 2);
+}
