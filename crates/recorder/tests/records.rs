@@ -1,6 +1,7 @@
 //! Records as a caller of the crate sees them: written, sealed, read back, proved, recovered.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+#![allow(dead_code, reason = "each test file uses a part of what they share")]
 
 mod common;
 

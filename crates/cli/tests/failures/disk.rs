@@ -3,13 +3,14 @@
 use crate::support::{builder, call, decisions, verify};
 use std::path::Path;
 use std::process::Command;
-use testkit::{Behaviour, Client, MockProvider};
+use std::time::Duration;
+use testkit::{Behaviour, Client, Fault, MockProvider};
 
 /// A small file system of its own; unmounted when dropped.
-struct Tmpfs(tempfile::TempDir);
+pub struct Tmpfs(tempfile::TempDir);
 
 impl Tmpfs {
-    fn new(mebibytes: u32) -> Self {
+    pub fn new(mebibytes: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let size = format!("size={mebibytes}m");
         let mounted = Command::new("mount")
@@ -21,7 +22,7 @@ impl Tmpfs {
         Self(dir)
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 }
@@ -123,8 +124,12 @@ async fn a_failed_sync_is_the_end_of_writing_and_not_of_reading() {
         }
     }
     assert!(!answered.is_empty() && refused > 0, "{} answered, {refused} refused", answered.len());
-    let ready = client.get(&format!("{url}/readyz"), &[]).await;
-    assert_eq!(ready.status, 503, "{}", ready.text());
+    let unready = async {
+        while client.get(&format!("{url}/readyz"), &[]).await.status != 503 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), unready).await.expect("it says that it is not");
     assert_eq!(client.get(&format!("{url}/healthz"), &[]).await.status, 200);
     server.kill().await;
     let told = decisions(server.data());
@@ -188,4 +193,98 @@ async fn without_records_a_call_goes_through_where_the_operator_chose_so_and_a_g
     )
     .await;
     assert!(gaps.contains("write_failed"), "{gaps}");
+}
+
+/// Waits until a query has an answer that contains this text.
+async fn wait_for_row(server: &testkit::AuditLayer, query: &str, wanted: &str) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        let output = server.run(&["sql", query, "--json"]).await;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() && text.contains(wanted) {
+            return;
+        }
+        assert!(std::time::Instant::now() < deadline, "{text}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_outcome_finds_no_room_is_ended_without_a_restart() {
+    let disk = Tmpfs::new(64);
+    let data = disk.path().join("data");
+    // Long, and it does not compress: the intent finds room where the outcome finds none.
+    let mut seed = 1_u64;
+    let words = (0..768 << 10).flat_map(|_| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed ^ (seed >> 31)).to_le_bytes()
+    });
+    let answer = bytes::Bytes::from(words.collect::<Vec<u8>>());
+    let octets = "application/octet-stream".to_owned();
+    let provider = MockProvider::start(Behaviour::good()).await;
+    // Little is prepared ahead.
+    let config = "[journal]\nsegment_bytes = 65536\n";
+    let mut server = builder().upstream(&provider.url()).config(config).data(&data).start().await;
+    let key = server.key("finance-app").await;
+    let client = Client::new();
+    let url = server.gateway_url().to_owned();
+    for number in 0..5 {
+        let whole = call(&client, &url, &key, &format!("whole-{number}"), false).await.unwrap();
+        assert_eq!(whole.status, 200, "{}", whole.text());
+    }
+    provider.set(Behaviour::fault(Fault::Raw(200, octets, answer)));
+    let ballast = disk.path().join("ballast");
+    fill(&ballast);
+    let lost = call(&client, &url, &key, "lost", false).await;
+    assert!(lost.is_none_or(|answer| answer.status == 503), "an answer without its record");
+    assert_eq!(provider.count(), 6, "the provider was called");
+    std::fs::remove_file(&ballast).unwrap();
+    let query = "SELECT error_code FROM audit_logs WHERE request_id = 'lost'";
+    wait_for_row(&server, query, "audit_unavailable").await;
+    assert!(server.stop().await.success());
+    let told = decisions(server.data());
+    assert_eq!(told["lost"].records, 2);
+    let (code, text) = verify(&server, &["--index"]).await;
+    assert_eq!(code, 0, "{text}");
+}
+
+#[tokio::test]
+async fn an_access_that_cannot_be_recorded_is_refused() {
+    let disk = Tmpfs::new(64);
+    let data = disk.path().join("data");
+    let provider = MockProvider::start(Behaviour::good()).await;
+    let mut server = builder().upstream(&provider.url()).data(&data).start().await;
+    let token = server.token().await;
+    let reads = ["/api/v1/audit/logs", "/api/v1/audit/events", "/api/v1/metrics"];
+    for path in reads {
+        assert_eq!(server.api_get(&token, path).await.status, 200, "{path}");
+    }
+    let ballast = disk.path().join("ballast");
+    fill(&ballast);
+    let mut refused = None;
+    for _ in 0..20_000 {
+        let answer = server.api_get(&token, reads[0]).await;
+        if answer.status != 200 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("a full disk is met");
+    for answer in [refused, server.api_get(&token, reads[1]).await] {
+        assert_eq!(answer.status, 503, "{}", answer.text());
+        assert_eq!(answer.json()["code"], "audit_unavailable");
+        assert!(answer.header("retry-after").is_some());
+        assert!(answer.json().get("items").is_none(), "nothing is shown");
+    }
+    let login = serde_json::json!({"username": "admin", "password": "test-admin-password"});
+    let url = format!("{}/api/v1/auth/login", server.api_url());
+    let answer = server.client().post_json(&url, &[], &login).await;
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    std::fs::remove_file(&ballast).unwrap();
+    let mut read = false;
+    for _ in 0..200 {
+        read |= server.api_get(&token, reads[0]).await.status == 200;
+    }
+    assert!(read, "it goes on when there is room");
+    assert!(server.stop().await.success());
 }

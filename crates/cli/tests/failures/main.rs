@@ -3,7 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
+mod bodies;
 mod disk;
+mod epochs;
+mod faults;
 mod kill;
 mod support;
 mod tamper;
+mod unusable;

@@ -1,7 +1,7 @@
 //! A server with a provider behind it, and what its journal says.
 
 use event::{Decision, Origin};
-use recorder::Projector;
+use recorder::{Projector, RecordReader};
 use seal::{KeyRing, LocalKeyFile};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -63,6 +63,36 @@ pub fn decisions(data: &Path) -> HashMap<String, Told> {
         record.events.iter().for_each(|event| entry.decision.apply(event));
     }
     told
+}
+
+/// The bodies of every observed decision in a data directory, by request id and role; no server
+/// may run.
+pub fn bodies(data: &Path) -> HashMap<String, HashMap<&'static str, Vec<u8>>> {
+    let provider = Arc::new(LocalKeyFile::load(&data.join("keys")).unwrap());
+    let keys = KeyRing::open_read_only(&data.join("subjects.db"), provider).unwrap();
+    let journal = data.join("journal");
+    let mut reader = RecordReader::open(&journal, None, false).unwrap();
+    let mut found: HashMap<String, HashMap<&'static str, Vec<u8>>> = HashMap::new();
+    while let Some(record) = reader.next(None).unwrap() {
+        if record.leaf.origin != Origin::Observed {
+            continue;
+        }
+        let mut here = RecordReader::open(&journal, Some(record.at), true).unwrap();
+        let record = here.next(None).unwrap().unwrap();
+        let opened = record.opened(&record.leaf.tenant, &keys).unwrap();
+        let of = found.entry(opened.request_id).or_default();
+        for body in record.bodies(&journal, &record.leaf.tenant, &keys).unwrap() {
+            of.insert(body.role.as_str(), body.bytes.unwrap());
+        }
+    }
+    found
+}
+
+/// Puts all of a database into its one file, so that it can be exchanged.
+pub fn settle(database: &Path) {
+    let connection = rusqlite::Connection::open(database).unwrap();
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+    connection.query_row(checkpoint, [], |row| row.get::<_, i64>(0)).unwrap();
 }
 
 /// Runs `verify --json`; its exit code and report.

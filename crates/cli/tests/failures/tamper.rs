@@ -1,6 +1,6 @@
 //! Files that somebody changed.
 
-use crate::support::{builder, call, verify};
+use crate::support::{builder, call, settle, verify};
 use std::fs;
 use std::path::{Path, PathBuf};
 use testkit::{AuditLayer, Behaviour, Client, MockProvider};
@@ -108,6 +108,40 @@ async fn an_edited_index_row_is_found_and_a_rebuild_mends_it() {
 }
 
 #[tokio::test]
+async fn edited_sums_are_found() {
+    let server = recorded(10).await;
+    let path = server.data().join("index.db");
+    settle(&path);
+    let sound = fs::read(&path).unwrap();
+    let edits = [
+        ("UPDATE rollups SET requests = requests - 1 WHERE span = 86400 AND dims = 0", "by day"),
+        ("UPDATE rollups SET cost_pico = 0, cost_unknown = 0 WHERE span = 3600", "by hour"),
+        ("UPDATE rollups SET latency = x'' WHERE span = 60", "by minute"),
+        ("UPDATE rollups SET source = 'other-app' WHERE dims = 1", "by hour"),
+        ("UPDATE rollups SET start = start - 86400 WHERE span = 86400 AND dims = 0", "by day"),
+        ("DELETE FROM rollups WHERE span = 86400 AND dims = 2", "by day"),
+        (
+            "INSERT INTO rollups SELECT span, 7, start, source, model, provider, decision_type, \
+          outcome, requests, running, errors, blocked, escalated, input_tokens, output_tokens, \
+          total_tokens, cost_pico, cost_unknown, latency FROM rollups WHERE dims = 31 \
+          AND span = 86400",
+            "by minute",
+        ),
+    ];
+    for (edit, wanted) in edits {
+        let index = rusqlite::Connection::open(&path).unwrap();
+        assert!(index.execute(edit, []).unwrap() > 0, "{edit}");
+        drop(index);
+        let (code, text) = verify(&server, &["--index"]).await;
+        assert_eq!(code, 1, "{edit}: {text}");
+        assert!(text.contains("sums") && text.contains(wanted), "{edit}: {text}");
+        fs::write(&path, &sound).unwrap();
+    }
+    let (code, text) = verify(&server, &["--index"]).await;
+    assert_eq!(code, 0, "{text}");
+}
+
+#[tokio::test]
 async fn a_rolled_back_directory_is_found_by_a_kept_checkpoint_and_by_the_next_start() {
     let provider = MockProvider::start(Behaviour::good()).await;
     let mut server = builder().upstream(&provider.url()).start().await;
@@ -141,4 +175,39 @@ async fn a_rolled_back_directory_is_found_by_a_kept_checkpoint_and_by_the_next_s
     assert!(server.stop().await.success());
     let (code, text) = verify(&server, &["--index"]).await;
     assert_eq!(code, 0, "{text}");
+}
+
+#[tokio::test]
+async fn a_damaged_proof_is_an_error_and_never_a_panic() {
+    let provider = MockProvider::start(Behaviour::good()).await;
+    let server = builder().upstream(&provider.url()).start().await;
+    let key = server.key("finance-app").await;
+    let url = server.gateway_url().to_owned();
+    call(&Client::new(), &url, &key, "r-1", false).await.unwrap();
+    let token = server.token().await;
+    let vkey = server.api_get(&token, "/ledger/vkey").await.text().trim().to_owned();
+    let file = server.data().with_extension("proof");
+    let made = server.run(&["proof", "r-1", "-o", file.to_str().unwrap()]).await;
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let check = || {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_audit-layer"))
+            .args(["verify-proof", file.to_str().unwrap(), "--key", &vkey])
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!text.contains("panicked"), "{text}");
+        output.status.code().unwrap()
+    };
+    assert_eq!(check(), 0);
+    let sound = fs::read(&file).unwrap();
+    for number in 0..16 {
+        let at = sound.len() * number / 16;
+        fs::write(&file, &sound[..at]).unwrap();
+        assert_eq!(check(), 1, "cut at {at}");
+        let mut bytes = sound.clone();
+        // Another character that JSON takes in most places.
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        fs::write(&file, &bytes).unwrap();
+        assert_eq!(check(), 1, "changed at {at}");
+    }
 }

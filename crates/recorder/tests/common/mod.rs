@@ -29,6 +29,17 @@ impl IndexWriter for Remembering {
     }
 }
 
+/// A leaf once more, under its new number and time.
+struct Again(event::Leaf);
+
+impl journal::LeafSource for Again {
+    fn finish(&mut self, _epoch: u64, seq: u64, ts_micros: i64, out: &mut Vec<u8>) {
+        self.0.seq = seq;
+        self.0.ts = Timestamp::from_micros(ts_micros);
+        out.extend_from_slice(&self.0.to_bytes());
+    }
+}
+
 pub struct Dirs {
     root: tempfile::TempDir,
     index: Remembering,
@@ -66,6 +77,48 @@ impl Dirs {
 
     pub fn indexed_seqs(&self) -> Vec<u64> {
         self.index.seqs.lock().unwrap().clone()
+    }
+
+    /// Opens a copy of the directory, with an index of its own.
+    pub async fn open_copy(&self, copy: &Path) -> Result<Running, OpenError> {
+        let options = Options { data: copy.to_owned(), ..self.options() };
+        recorder::open(options, Box::new(Remembering::default())).await
+    }
+
+    /// An index that nobody asks.
+    pub fn index_writer(&self) -> Box<dyn IndexWriter> {
+        Box::new(self.index.clone())
+    }
+
+    /// Copies the directory's last record to its end, by a clock of its own.
+    pub async fn write_with_clock(&self, clock: journal::Clock) {
+        let options =
+            journal::Options { clock, ..journal::Options::new(self.data().join("journal")) };
+        let (journal, recovered) = journal::Journal::open(options).unwrap();
+        let mut frames = journal::Reader::open(self.data().join("journal"), None).unwrap();
+        let (mut last, mut leaf) = (Vec::new(), Vec::new());
+        while let Some(frame) = frames.next(Some(recovered.end)).unwrap() {
+            match frame.kind {
+                journal::FrameKind::Open => last = vec![frame],
+                journal::FrameKind::Leaf => leaf = frame.payload,
+                _ => last.push(frame),
+            }
+        }
+        let frames = last.into_iter().map(|frame| journal::Frame {
+            kind: frame.kind,
+            keys: frame.keys,
+            payload: frame.payload,
+        });
+        let leaf = Again(event::Leaf::read(&leaf).unwrap());
+        let append = journal::Append { frames: frames.collect(), leaf: Some(Box::new(leaf)) };
+        journal.append(append).await.unwrap();
+        journal.close().unwrap();
+    }
+
+    /// Forgets what was derived: ledger and index.
+    pub fn drop_derived(&mut self) {
+        std::fs::remove_dir_all(self.data().join("ledger")).unwrap();
+        self.index = Remembering::default();
     }
 
     pub fn copy_of_data(&self) -> PathBuf {
