@@ -13,9 +13,6 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-#[cfg(test)]
-mod tests;
-
 /// Collects one body of a record.
 pub struct BodyWriter {
     journal: Arc<Journal>,
@@ -90,6 +87,11 @@ impl BodyWriter {
         self.bytes
     }
 
+    /// Plain bytes of pieces that are sealed and not written yet.
+    pub(crate) const fn waiting_bytes(&self) -> usize {
+        self.sealed_plain
+    }
+
     /// Takes in bytes of a body that is whole already: nothing is written before the record.
     pub fn push(&mut self, bytes: &[u8]) {
         self.take(bytes, None);
@@ -101,7 +103,7 @@ impl BodyWriter {
         self.push_streamed_at(bytes, Instant::now());
     }
 
-    fn push_streamed_at(&mut self, bytes: &[u8], now: Instant) {
+    pub(crate) fn push_streamed_at(&mut self, bytes: &[u8], now: Instant) {
         self.take(bytes, Some(now));
         if self.pace.is_old(now) && !(self.plain.is_empty() && self.sealed.is_empty()) {
             if !self.plain.is_empty() {
@@ -192,7 +194,7 @@ impl BodyWriter {
     /// Waits until no more than can go with the record is kept here. Whoever streams calls this
     /// between pieces, so that memory stays bounded however busy the journal is.
     pub async fn make_room(&mut self) {
-        while self.failed.is_none() && self.sealed_plain > TOGETHER_BYTES_MAX {
+        while self.failed.is_none() && self.waiting_bytes() > TOGETHER_BYTES_MAX {
             if let Err(error) = self.write_waiting().await {
                 self.failed = Some(error);
             }

@@ -2,8 +2,7 @@
 
 use crate::encode::Writer;
 use crate::gap::Gap;
-use crate::late::LateCall;
-use crate::open_calls::OpenCalls;
+use crate::open_calls::{GivenUp, OpenCalls};
 use journal::Journal;
 use seal::{KeyRing, SubjectKey};
 use std::path::PathBuf;
@@ -21,5 +20,5 @@ pub(crate) struct Core {
     pub open_calls: Arc<OpenCalls>,
     pub gap: Gap,
     /// Calls that are given up before they have an end.
-    pub late: mpsc::Sender<LateCall>,
+    pub late: mpsc::Sender<GivenUp>,
 }

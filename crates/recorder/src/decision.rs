@@ -4,8 +4,7 @@ use crate::body::{BodyWriter, ClosedBody};
 use crate::core::Core;
 use crate::encode::{RecordDraft, encode};
 use crate::error::RecordError;
-use crate::late::LateCall;
-use crate::open_calls::is_terminal;
+use crate::open_calls::{GivenUp, is_terminal};
 use crate::persons::Persons;
 use event::{Event, EventType, Origin};
 use journal::{Committed, Position};
@@ -165,7 +164,13 @@ impl Drop for DecisionWriter {
     /// or there was none.
     fn drop(&mut self) {
         let Some(since) = self.open_since.filter(|_| !self.writing) else { return };
-        let call = LateCall { ids: self.ids.clone(), records: self.number, since };
+        let call = GivenUp {
+            decision_id: self.ids.decision_id,
+            trace_id: self.ids.trace_id,
+            request_id: self.ids.request_id.clone(),
+            records: self.number,
+            since,
+        };
         if let Err(error) = self.core.late.try_send(call) {
             tracing::debug!(%error, "a call that was given up is ended at the next start");
         }

@@ -2,47 +2,26 @@
 //! as soon as the journal takes records again.
 
 use crate::core::Core;
+use crate::decision::DecisionIds;
+use crate::error::RecordError;
 use crate::held::{HeldCall, Hold};
+use crate::open_calls::{GIVEN_UP_MAX, GivenUp};
 use crate::recorder::Recorder;
 use crate::recovery::{self, InterruptedError};
-use crate::{DecisionIds, RecordError};
 use event::Heartbeat;
-use journal::Position;
 use std::sync::Weak;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-#[cfg(test)]
-mod tests;
-
 /// How often the journal is tried.
 const TRY_INTERVAL: Duration = Duration::from_secs(1);
-/// Calls that may wait for their end; the next start ends what is over.
-const CALLS_MAX: usize = 65_536;
-
-/// A call that nobody writes for any more.
-#[derive(Debug)]
-pub(crate) struct LateCall {
-    pub ids: DecisionIds,
-    /// How many records of it there are.
-    pub records: u32,
-    /// No record of it stands before this place.
-    pub since: Position,
-}
-
-pub(crate) type LateCalls = mpsc::Receiver<LateCall>;
-
-pub(crate) fn channel() -> (mpsc::Sender<LateCall>, LateCalls) {
-    mpsc::channel(CALLS_MAX)
-}
-
 /// Ends what is given up, until the recorder is gone.
-pub(crate) async fn follow(mut given_up: LateCalls, core: Weak<Core>) {
+pub(crate) async fn follow(mut given_up: mpsc::Receiver<GivenUp>, core: Weak<Core>) {
     let mut waiting = Vec::new();
     while let Some(call) = next(&mut waiting, &mut given_up).await {
         waiting.push(call);
         tokio::time::sleep(TRY_INTERVAL).await;
-        while waiting.len() < CALLS_MAX
+        while waiting.len() < GIVEN_UP_MAX
             && let Ok(call) = given_up.try_recv()
         {
             waiting.push(call);
@@ -65,26 +44,33 @@ pub(crate) async fn follow(mut given_up: LateCalls, core: Weak<Core>) {
 }
 
 /// One of those that wait, else the next that is given up; none once there can be no more.
-async fn next(waiting: &mut Vec<LateCall>, given_up: &mut LateCalls) -> Option<LateCall> {
+async fn next(
+    waiting: &mut Vec<GivenUp>,
+    given_up: &mut mpsc::Receiver<GivenUp>,
+) -> Option<GivenUp> {
     match waiting.pop() {
         Some(call) => Some(call),
         None => given_up.recv().await,
     }
 }
 
-async fn end(recorder: &Recorder, calls: &[LateCall]) -> Result<usize, InterruptedError> {
+async fn end(recorder: &Recorder, calls: &[GivenUp]) -> Result<usize, InterruptedError> {
     // Shows that records are taken again, and that whatever was in the queue is settled.
     let open_requests = Some(recorder.open_call_count() as u64);
     recorder.control(Heartbeat { open_requests }).await?;
     let Some(from) = calls.iter().map(|call| call.since).min() else { return Ok(0) };
     let running = calls.iter().map(|call| HeldCall {
-        ids: call.ids.clone(),
+        ids: DecisionIds {
+            decision_id: call.decision_id,
+            trace_id: call.trace_id,
+            request_id: call.request_id.clone(),
+        },
         records: call.records,
         hold: Hold::Running,
     });
     let count = recovery::finish_given_up(recorder, from, running.collect()).await?;
     for call in calls {
-        recorder.open_calls().leave(call.since, call.ids.decision_id);
+        recorder.open_calls().leave(call.since, call.decision_id);
     }
     Ok(count)
 }

@@ -22,7 +22,7 @@ mod recovery;
 mod sealer;
 mod state;
 #[cfg(test)]
-mod testing;
+mod tests;
 mod workers;
 
 pub use body::BodyWriter;

@@ -5,6 +5,7 @@ use crate::files::LedgerFiles;
 use crate::gap;
 use crate::held::{HeldCall, HeldProgress};
 use crate::indexer::Indexer;
+use crate::late;
 use crate::recorder::Recorder;
 use crate::recovery::{self, InterruptedError};
 use crate::sealer::{LogSigner, Sealer, SealerError};
@@ -149,7 +150,8 @@ pub async fn open_holding(
     let start = *progress.borrow();
     let (sealer, sealed) =
         Sealer::open(&options.data, &options.state_dir, &journal_dir, meta.epoch, signer, start)?;
-    let recorder = Recorder::new(journal, journal_dir.clone(), keys.clone(), staff);
+    let (recorder, given_up) = Recorder::new(journal, journal_dir.clone(), keys.clone(), staff);
+    tokio::spawn(late::follow(given_up, recorder.downgrade()));
     if recovered.next_seq == 0 {
         begin_epoch(&recorder, &options, &meta).await?;
     }

@@ -19,6 +19,21 @@ pub const fn is_terminal(event_type: EventType) -> bool {
     )
 }
 
+/// Calls that may wait for their end; the next start ends what is over.
+pub(crate) const GIVEN_UP_MAX: usize = 65_536;
+
+/// An open call that nobody writes for any more.
+#[derive(Debug)]
+pub(crate) struct GivenUp {
+    pub decision_id: Uuid,
+    pub trace_id: Uuid,
+    pub request_id: String,
+    /// How many records of it there are.
+    pub records: u32,
+    /// No record of it stands before this place.
+    pub since: Position,
+}
+
 /// The calls whose intent is recorded and whose outcome is not, by a lower bound of their place.
 /// The lowest bound is kept beside the journal, so that a start after a crash reads from there.
 #[derive(Debug)]

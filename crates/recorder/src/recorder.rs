@@ -5,14 +5,14 @@ use crate::decision::{DecisionIds, DecisionWriter};
 use crate::encode::Writer;
 use crate::error::RecordError;
 use crate::gap::Gap;
-use crate::late;
-use crate::open_calls::OpenCalls;
+use crate::open_calls::{GIVEN_UP_MAX, GivenUp, OpenCalls};
 use crate::persons::{PersonNames, Persons};
 use event::{Component, Event, EventData, Origin, Timestamp};
 use journal::{Committed, Journal};
 use seal::{KeyClass, KeyRing, SubjectKey};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 /// Writes records. Cheap to clone; every clone writes to the same journal.
@@ -28,12 +28,13 @@ impl std::fmt::Debug for Recorder {
 }
 
 impl Recorder {
+    /// A recorder, and the calls that are given up while it writes.
     pub(crate) fn new(
         journal: Journal,
         journal_dir: PathBuf,
         keys: Arc<KeyRing>,
         staff: Arc<SubjectKey>,
-    ) -> Self {
+    ) -> (Self, mpsc::Receiver<GivenUp>) {
         let meta = journal.meta();
         let writer = Writer {
             tenant: meta.tenant.clone(),
@@ -44,12 +45,15 @@ impl Recorder {
         let open_calls = OpenCalls::new(journal.committed());
         let journal = Arc::new(journal);
         let gap = Gap::new(journal.clone());
-        let (late, given_up) = late::channel();
+        let (late, given_up) = mpsc::channel(GIVEN_UP_MAX);
         let inner =
             Core { journal, journal_dir, keys, staff, writer, tenant, open_calls, gap, late };
-        let inner = Arc::new(inner);
-        tokio::spawn(late::follow(given_up, Arc::downgrade(&inner)));
-        Self { inner }
+        (Self { inner: Arc::new(inner) }, given_up)
+    }
+
+    /// What this and every other clone share, without keeping it.
+    pub(crate) fn downgrade(&self) -> Weak<Core> {
+        Arc::downgrade(&self.inner)
     }
 
     pub(crate) const fn of(inner: Arc<Core>) -> Self {

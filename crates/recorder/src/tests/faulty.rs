@@ -17,7 +17,7 @@ use uuid::Uuid;
 /// A file system whose syncs wait while it is held and fail once it is broken, and whose files
 /// cannot grow while it is full.
 #[derive(Clone, Default)]
-pub(crate) struct FaultyDisk(Arc<Faults>);
+pub struct FaultyDisk(Arc<Faults>);
 
 #[derive(Default)]
 struct Faults {
@@ -30,16 +30,16 @@ struct Faults {
 struct FaultyFile(Arc<dyn DiskFile>, Arc<Faults>);
 
 impl FaultyDisk {
-    pub(crate) fn hold(&self, held: bool) {
+    pub fn hold(&self, held: bool) {
         *self.0.held.lock().unwrap() = held;
         self.0.changed.notify_all();
     }
 
-    pub(crate) fn break_down(&self) {
+    pub fn break_down(&self) {
         self.0.broken.store(true, Ordering::Release);
     }
 
-    pub(crate) fn fill(&self, full: bool) {
+    pub fn fill(&self, full: bool) {
         self.0.full.store(full, Ordering::Release);
     }
 }
@@ -98,7 +98,7 @@ impl DiskFile for FaultyFile {
     }
 }
 
-pub(crate) async fn recorder(dir: &Path, disk: &FaultyDisk, queue_records_max: usize) -> Recorder {
+pub async fn recorder(dir: &Path, disk: &FaultyDisk, queue_records_max: usize) -> Recorder {
     let options =
         journal::Options { queue_records_max, ..journal::Options::new(dir.join("journal")) };
     let (journal, _) = Journal::open_on(Arc::new(disk.clone()), options).unwrap();
@@ -106,10 +106,12 @@ pub(crate) async fn recorder(dir: &Path, disk: &FaultyDisk, queue_records_max: u
     let keys = KeyRing::open(&dir.join("subjects.db"), provider, seal::Options::default()).unwrap();
     let keys = Arc::new(keys);
     let staff = keys.get_or_create(KeyClass::Staff, "staff").await.unwrap();
-    Recorder::new(journal, dir.join("journal"), keys, staff)
+    let (recorder, given_up) = Recorder::new(journal, dir.join("journal"), keys, staff);
+    tokio::spawn(crate::late::follow(given_up, recorder.downgrade()));
+    recorder
 }
 
-pub(crate) async fn call(recorder: &Recorder) -> DecisionWriter {
+pub async fn call(recorder: &Recorder) -> DecisionWriter {
     let names = PersonNames { user: Some("u-42".to_owned()), subjects: Vec::new() };
     let persons = recorder.persons(&names).await.unwrap();
     let id = Uuid::now_v7();
@@ -120,22 +122,22 @@ pub(crate) async fn call(recorder: &Recorder) -> DecisionWriter {
     writer
 }
 
-pub(crate) fn completed() -> Event {
+pub fn completed() -> Event {
     Event::new(Component::Gateway, Timestamp::now(), RequestCompleted::default())
 }
 
-pub(crate) fn record_at(recorder: &Recorder, at: Position) -> StoredRecord {
+pub fn record_at(recorder: &Recorder, at: Position) -> StoredRecord {
     RecordReader::open(recorder.journal_dir(), Some(at), true).unwrap().next(None).unwrap().unwrap()
 }
 
-pub(crate) fn body_of(recorder: &Recorder, record: &StoredRecord) -> Vec<u8> {
+pub fn body_of(recorder: &Recorder, record: &StoredRecord) -> Vec<u8> {
     let bodies =
         record.bodies(recorder.journal_dir(), &recorder.tenant(), recorder.keys()).unwrap();
     bodies.into_iter().next().unwrap().bytes.unwrap()
 }
 
 /// Bytes that do not compress.
-pub(crate) fn noise(length: usize, mut seed: u64) -> Vec<u8> {
+pub fn noise(length: usize, mut seed: u64) -> Vec<u8> {
     let mut bytes = vec![0; length];
     for byte in &mut bytes {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

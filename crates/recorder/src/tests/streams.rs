@@ -1,5 +1,5 @@
+use super::faulty::{FaultyDisk, body_of, call, completed, noise, record_at, recorder};
 use crate::pace::TOGETHER_BYTES_MAX;
-use crate::testing::{FaultyDisk, body_of, call, completed, noise, record_at, recorder};
 use record::{EARLY_PARTS_MAX, PIECE_BYTES_MAX, Role};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ async fn a_stream_survives_a_full_queue() {
     for (number, piece) in (0..).zip(sent.chunks(PIECE_BYTES_MAX / 2)) {
         body.push_streamed_at(piece, began + Duration::from_secs(number));
     }
-    assert!(!body.sealed.is_empty(), "the queue was never full");
+    assert!(body.waiting_bytes() > 0, "the queue was never full");
     disk.hold(false);
     let done = writer.commit(&[completed()], vec![body]).await.unwrap();
     assert!(body_of(&recorder, &record_at(&recorder, done.start)) == sent);
@@ -32,7 +32,7 @@ async fn what_a_full_queue_keeps_back_is_bounded() {
     let mut held = true;
     for piece in sent.chunks(PIECE_BYTES_MAX) {
         body.push_streamed(piece);
-        if held && body.sealed_plain > TOGETHER_BYTES_MAX {
+        if held && body.waiting_bytes() > TOGETHER_BYTES_MAX {
             // There is no room while nothing can be written.
             let waited = tokio::time::timeout(Duration::from_millis(1), body.make_room()).await;
             assert!(waited.is_err());
@@ -40,7 +40,7 @@ async fn what_a_full_queue_keeps_back_is_bounded() {
             held = false;
         }
         body.make_room().await;
-        assert!(body.sealed_plain <= TOGETHER_BYTES_MAX);
+        assert!(body.waiting_bytes() <= TOGETHER_BYTES_MAX);
     }
     assert!(!held, "the queue was never full");
     let done = writer.commit(&[completed()], vec![body]).await.unwrap();
@@ -91,7 +91,7 @@ async fn a_stream_that_cannot_be_written_any_more_fails_at_its_end() {
     for _ in 0..3 {
         body.push_streamed(&noise(2 * PIECE_BYTES_MAX, 4));
     }
-    assert!(body.sealed_plain < TOGETHER_BYTES_MAX, "nothing is kept for no record");
+    assert!(body.waiting_bytes() < TOGETHER_BYTES_MAX, "nothing is kept for no record");
     let error = writer.commit(&[completed()], vec![body]).await.unwrap_err();
     assert!(matches!(error, crate::RecordError::Journal(journal::Error::Poisoned)), "{error}");
 }

@@ -1,6 +1,6 @@
+use super::faulty::{FaultyDisk, call, completed, noise, recorder};
 use crate::read::RecordReader;
 use crate::recorder::Recorder;
-use crate::testing::{FaultyDisk, call, completed, noise, recorder};
 use event::{EventData, EventType, Heartbeat};
 use record::{PIECE_BYTES_MAX, Role};
 use std::time::Duration;

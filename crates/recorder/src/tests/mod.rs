@@ -1,0 +1,5 @@
+//! What needs a disk with faults or a clock of its own.
+
+mod faulty;
+mod late;
+mod streams;
