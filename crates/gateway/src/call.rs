@@ -1,16 +1,20 @@
 //! One call through the gateway, from its arrival to the record of its outcome.
 
 use crate::admit::{Caller, Ids};
+use crate::policies::Asked;
 use crate::refusal::Refusal;
 use crate::settings::Authentication;
 use crate::shared::Shared;
-use control::Meter;
+use bytes::Bytes;
+use control::{Fingerprint, Meter};
 use event::{
     Component, DeliveryFailed, Event, RequestCompleted, RequestFailed, RequestReceived,
     RequestRejected, Timestamp, UsageOrigin,
 };
 use http::{HeaderMap, Method};
-use recorder::{BodyWriter, DecisionIds, DecisionWriter, PersonNames, RecordError, Role};
+use recorder::{
+    BodyWriter, DecisionIds, DecisionWriter, EVENTS_MAX, PersonNames, RecordError, Role,
+};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -41,12 +45,43 @@ pub(crate) fn millis(since: Instant) -> f64 {
 impl Call {
     /// Begins the decision's records.
     pub(crate) async fn writer(&self) -> Result<DecisionWriter, RecordError> {
+        self.writer_for(self.persons()).await
+    }
+
+    /// The media type of the body, as the caller says.
+    pub(crate) fn content_type(&self) -> Option<&str> {
+        self.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
+    }
+
+    /// The request as policies are asked about it.
+    pub(crate) fn asked<'a>(&'a self, read: &'a RequestFacts, body: &'a Bytes) -> Asked<'a> {
+        Asked {
+            caller: &self.caller,
+            route: &self.route,
+            content_type: self.content_type(),
+            arrived_at: self.arrived_at,
+            read,
+            body,
+        }
+    }
+
+    /// What makes a request the same one.
+    pub(crate) fn fingerprint(&self, received: &[u8]) -> Fingerprint {
+        let place = match &self.query {
+            Some(query) => format!("{}?{query}", self.path),
+            None => self.path.clone(),
+        };
+        let (key, user) = (self.caller.api_key_id.as_deref(), self.caller.user.as_deref());
+        review::fingerprint(key, self.method.as_str(), &place, user, received)
+    }
+
+    /// Whose keys seal what is recorded.
+    pub(crate) fn persons(&self) -> PersonNames {
         // Who was never authenticated has only claimed to be somebody.
-        let persons = match &self.caller.user {
+        match &self.caller.user {
             Some(_) => self.caller.persons(),
             None => PersonNames::default(),
-        };
-        self.writer_for(persons).await
+        }
     }
 
     async fn writer_for(&self, persons: PersonNames) -> Result<DecisionWriter, RecordError> {
@@ -89,13 +124,10 @@ impl Call {
     }
 
     /// The intent, durable before the provider is called.
-    pub(crate) async fn record_intent(
-        &self,
-        writer: &mut DecisionWriter,
-        intent: Intent<'_>,
-    ) -> Result<(), RecordError> {
-        let events =
-            [self.received(Some(intent.facts), intent.received.len() as u64), intent.routing];
+    pub(crate) async fn begin(&self, intent: Intent<'_>) -> Result<DecisionWriter, RecordError> {
+        let mut writer = self.writer().await?;
+        let mut events = vec![self.received(Some(intent.facts), intent.received.len() as u64)];
+        events.extend(intent.events);
         let mut bodies: Vec<BodyWriter> = Vec::new();
         if !intent.received.is_empty() {
             let mut body = writer.body(Role::ClientRequest, 0)?;
@@ -107,7 +139,24 @@ impl Call {
             body.push(sent);
             bodies.push(body);
         }
-        writer.commit(&events, bodies).await?;
+        commit(&mut writer, &events, bodies).await?;
+        Ok(writer)
+    }
+
+    /// That a request which was held goes on, durable before the provider is called.
+    pub(crate) async fn record_start(
+        &self,
+        writer: &mut DecisionWriter,
+        start: Event,
+        sent: Option<&[u8]>,
+    ) -> Result<(), RecordError> {
+        let mut bodies = Vec::new();
+        if let Some(sent) = sent {
+            let mut body = writer.body(Role::UpstreamRequest, 0)?;
+            body.push(sent);
+            bodies.push(body);
+        }
+        writer.commit(&[start], bodies).await?;
         Ok(())
     }
 
@@ -194,11 +243,26 @@ impl Call {
     }
 }
 
+/// Writes events as one record, or as several where there are too many for one; the bodies go
+/// with the first.
+pub(crate) async fn commit(
+    writer: &mut DecisionWriter,
+    events: &[Event],
+    bodies: Vec<BodyWriter>,
+) -> Result<(), RecordError> {
+    let (first, rest) = events.split_at(events.len().min(EVENTS_MAX));
+    writer.commit(first, bodies).await?;
+    for more in rest.chunks(EVENTS_MAX) {
+        writer.commit(more, Vec::new()).await?;
+    }
+    Ok(())
+}
+
 /// What is recorded before a provider is called.
 pub(crate) struct Intent<'a> {
     pub facts: &'a RequestFacts,
-    /// Who may answer.
-    pub routing: Event,
+    /// What follows the arrival.
+    pub events: Vec<Event>,
     pub received: &'a [u8],
     /// The request as the provider gets it, where it differs.
     pub sent: Option<&'a [u8]>,

@@ -15,6 +15,8 @@ pub(crate) enum Hold {
     Last(Option<Bytes>),
     /// The terminal event of a stream.
     Events(EventGate),
+    /// Everything, until it is judged.
+    All { gate: Option<EventGate>, pieces: Vec<Bytes> },
 }
 
 impl Hold {
@@ -22,9 +24,17 @@ impl Hold {
         Self::Whole { pieces: Vec::new(), bytes: 0 }
     }
 
+    /// The same until the answer is judged, however long it is.
+    pub(crate) fn until_judged(self) -> Self {
+        match self {
+            Self::Events(gate) => Self::All { gate: Some(gate), pieces: Vec::new() },
+            _ => Self::All { gate: None, pieces: Vec::new() },
+        }
+    }
+
     /// Whether nothing has been released so far because all is kept.
     pub(crate) const fn keeps_all(&self) -> bool {
-        matches!(self, Self::Whole { .. })
+        matches!(self, Self::Whole { .. } | Self::All { .. })
     }
 
     /// Takes in a piece and appends what may go.
@@ -41,6 +51,8 @@ impl Hold {
             }
             Self::Last(held) => out.extend(held.replace(piece)),
             Self::Events(gate) => gate.push(piece, out),
+            Self::All { gate: None, pieces } => pieces.push(piece),
+            Self::All { gate: Some(gate), pieces } => gate.push(piece, pieces),
         }
     }
 
@@ -50,6 +62,12 @@ impl Hold {
             Self::Whole { mut pieces, .. } => out.append(&mut pieces),
             Self::Last(held) => out.extend(held),
             Self::Events(gate) => gate.finish(out),
+            Self::All { gate, mut pieces } => {
+                if let Some(gate) = gate {
+                    gate.finish(&mut pieces);
+                }
+                out.append(&mut pieces);
+            }
         }
     }
 }

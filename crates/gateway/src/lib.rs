@@ -8,11 +8,15 @@ mod headers;
 mod health;
 mod hold;
 mod merge;
+mod passage;
 mod pipeline;
+mod policies;
 mod quota;
 mod received;
 mod refusal;
 mod release;
+mod resume;
+mod reviews;
 mod router;
 mod server;
 mod settings;
@@ -22,8 +26,8 @@ mod upstream;
 
 pub use server::{Gateway, GatewayError};
 pub use settings::{
-    Authentication, Breaker, Dialect, Model, OnRecordFailure, Provider, ProviderKind, Retry,
-    Settings, Strategy, Target, Timeouts,
+    Authentication, Breaker, Dialect, Model, OnRecordFailure, PolicySettings, Provider,
+    ProviderKind, Retry, Settings, Strategy, Target, Timeouts,
 };
 pub use shared::Readiness;
 pub use targets::{ATTEMPTS_MAX, ModelError, TARGETS_MAX, TargetHealth};

@@ -1,25 +1,27 @@
-//! The way of a request: admit, capture, record the intent, route, record the outcome, release.
+//! The way of a request: admit, capture, join what is held, judge; then it goes on, or is refused.
 
 use crate::admit;
-use crate::answer::{self, Reply};
+use crate::answer::Guarded;
 use crate::body::AnswerBody;
-use crate::call::{Call, Intent};
+use crate::call::{Call, Intent, millis};
 use crate::merge::Merged;
+use crate::passage::{self, Begun, Passing};
+use crate::policies::Verdict;
 use crate::quota;
 use crate::refusal::{Code, Refusal};
-use crate::release::{Caller, answer_refusal, unrecorded_outcome, with_ids};
-use crate::router::{self, End, NoAnswer, Plan, Routed, Sending, Trail, differ, listing};
+use crate::release::{Caller, answer_refusal, with_ids};
+use crate::resume::{self, Joined};
+use crate::router::{self, Plan, listing};
 use crate::settings::OnRecordFailure;
 use crate::shared::Shared;
-use crate::upstream::UpstreamError;
 use bytes::{Bytes, BytesMut};
 use control::ApiKey;
-use event::{RequestFailed, Timestamp};
+use event::{Component, Event, RequestBlocked, Timestamp};
 use http::{Request, Response, StatusCode, header, request};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use recorder::DecisionWriter;
+use policy::Outcome;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -56,9 +58,9 @@ async fn run(shared: Arc<Shared>, request: Request<Incoming>, peer: IpAddr, to: 
         Ok(received) => received,
         Err((refusal, received)) => return refuse(&call, refusal, &received, to).await,
     };
-    let content_type = call.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok());
     let preview_chars = call.shared.preview_chars_read();
-    let facts = match wire::read_request(&call.route, content_type, &received, preview_chars) {
+    let read = wire::read_request(&call.route, call.content_type(), &received, preview_chars);
+    let facts = match read {
         Ok(facts) => facts,
         Err(error) => {
             let refusal = Refusal::new(Code::InvalidBody, error.to_string());
@@ -72,13 +74,63 @@ async fn run(shared: Arc<Shared>, request: Request<Incoming>, peer: IpAddr, to: 
         Some(Err(refusal)) => return refuse(&call, refusal, &received, to).await,
         None => {}
     }
+    let (call, to) = match resume::join(call, &received, to).await {
+        Joined::No(call, to) => (*call, to),
+        Joined::Done => return,
+    };
     match router::plan(&shared, &call, &facts) {
-        Ok(plan) => {
-            let body = received.clone();
-            route(call, plan, facts, received, body, to).await;
-        }
+        Ok(plan) => enter(call, plan, facts, received, to).await,
         Err(refusal) => refuse(&call, refusal, &received, to).await,
     }
+}
+
+/// Asks the policies, where there are any, and does what they decide.
+async fn enter(call: Call, plan: Plan<'_>, facts: RequestFacts, received: Bytes, to: Caller) {
+    let shared = call.shared.clone();
+    let Some(guard) = &shared.guard else {
+        let body = received.clone();
+        let passing = Passing { facts, received, body, guarded: None };
+        passage::route(call, plan, passing, Begun::New(Vec::new()), to).await;
+        return;
+    };
+    let providers = plan.providers();
+    let verdict = Box::pin(guard.judge_request(call.asked(&facts, &received), &providers)).await;
+    match (verdict.outcome, &shared.settings.desk) {
+        (Outcome::Escalate, Some(desk)) => {
+            Box::pin(resume::hold(call, desk, verdict, facts, received, to)).await;
+        }
+        (Outcome::Block | Outcome::Escalate, _) => {
+            block(&call, &verdict, &facts, &received, to).await;
+        }
+        (outcome, _) => {
+            let Verdict { facts: seen, events, body, tokens, .. } = verdict;
+            let guarded =
+                Guarded { facts: seen, outcome, tokens, received: received.clone(), review: None };
+            let body = body.unwrap_or_else(|| received.clone());
+            let passing = Passing { facts, received, body, guarded: Some(guarded) };
+            passage::route(call, plan, passing, Begun::New(events), to).await;
+        }
+    }
+}
+
+/// Refuses what a policy blocks; so where it would be held and nothing can be.
+async fn block(call: &Call, verdict: &Verdict, facts: &RequestFacts, received: &Bytes, to: Caller) {
+    let refusal = Refusal::new(Code::PolicyViolation, verdict.message());
+    let blocked = RequestBlocked {
+        outcome: Some(Outcome::Block.as_str().to_owned()),
+        policy_ids: Some(verdict.policy_ids()),
+        review_id: None,
+        status_code: Some(refusal.code.status().as_u16()),
+        latency_ms: Some(millis(call.arrived)),
+    };
+    let mut events = verdict.events.clone();
+    events.push(Event::new(Component::Gateway, Timestamp::now(), blocked));
+    let begun = call.begin(Intent { facts, events, received, sent: None }).await;
+    let refusal = match begun {
+        Ok(_) => refusal,
+        Err(error) => passage::pass_unrecorded(call, &error).map_or_else(|err| err, |()| refusal),
+    };
+    answer_refusal(call, &refusal, to);
 }
 
 /// Who calls, and whether the call may go on.
@@ -187,95 +239,6 @@ fn together(first: Bytes, rest: &BytesMut) -> Bytes {
     whole.extend_from_slice(&first);
     whole.extend_from_slice(rest);
     whole.freeze()
-}
-
-/// Records the intent, asks those who may answer, and goes on with what comes of it. `received`
-/// is the body as the caller sent it, `body` the one that goes on.
-async fn route(
-    call: Call,
-    plan: Plan<'_>,
-    facts: RequestFacts,
-    received: Bytes,
-    body: Bytes,
-    mut to: Caller,
-) {
-    let sending = Sending { facts: &facts, received: &received, body: &body };
-    let first = plan.prepare(&call, &sending);
-    let intent = Intent {
-        facts: &facts,
-        routing: plan.start(&facts),
-        received: &received,
-        sent: differ(&first.body, &received).then_some(&*first.body),
-    };
-    let mut writer = match record_intent(&call, intent).await {
-        Ok(writer) => writer,
-        Err(refusal) => return answer_refusal(&call, &refusal, to),
-    };
-    let Routed { end, trail } =
-        router::route(&call, plan, first, sending, writer.as_ref(), &mut to).await;
-    match end {
-        End::Answered(response, from) => {
-            let reply = Reply { call, facts, from, trail };
-            reply.relay(writer, response, to).await;
-        }
-        End::Failed(nobody) => fail(&call, nobody, trail, &mut writer, to).await,
-        End::Gone(provider) => answer::record_gone(&call, provider, trail, &mut writer).await,
-        End::Unrecorded(error) => {
-            answer_refusal(&call, &Refusal::unrecorded(&error, true), to);
-        }
-    }
-}
-
-/// The writer of a decision whose intent is durable; none where the call goes through unrecorded.
-async fn record_intent(call: &Call, intent: Intent<'_>) -> Result<Option<DecisionWriter>, Refusal> {
-    let recorded = async {
-        let mut writer = call.writer().await?;
-        call.record_intent(&mut writer, intent).await?;
-        Ok(writer)
-    };
-    match recorded.await {
-        Ok(writer) => Ok(Some(writer)),
-        Err(error) if call.shared.settings.on_record_failure == OnRecordFailure::Forward => {
-            tracing::error!(%error, "a call goes through without a record");
-            call.shared.recorder.note_gap();
-            Ok(None)
-        }
-        Err(error) => Err(Refusal::unrecorded(&error, false)),
-    }
-}
-
-/// No answer came.
-async fn fail(
-    call: &Call,
-    nobody: NoAnswer<'_>,
-    trail: Trail,
-    writer: &mut Option<DecisionWriter>,
-    to: Caller,
-) {
-    let NoAnswer { provider, model, error } = nobody;
-    let timed_out = matches!(error, Some(UpstreamError::Timeout(_)));
-    let code = if timed_out { Code::UpstreamTimeout } else { Code::UpstreamError };
-    let message = match (model, timed_out) {
-        (None, true) => format!("The provider {} did not answer in time.", provider.name),
-        (None, false) => format!("The provider {} could not be reached.", provider.name),
-        (Some(model), true) => format!("No target of the model {model} answered in time."),
-        (Some(model), false) => format!("No target of the model {model} could be reached."),
-    };
-    let mut refusal = Refusal::new(code, message);
-    let detail = error.map_or_else(|| refusal.message.clone(), |error| error.to_string());
-    let failed = RequestFailed {
-        status_code: Some(code.status().as_u16()),
-        code: Some(code.as_str().to_owned()),
-        error: Some(detail),
-        provider: Some(provider.name.clone()),
-        ..RequestFailed::default()
-    };
-    if let Some(writer) = writer
-        && let Err(error) = call.record_failure(writer, trail.events, trail.bodies, failed).await
-    {
-        refusal = unrecorded_outcome(call, &error).unwrap_or(refusal);
-    }
-    answer_refusal(call, &refusal, to);
 }
 
 /// Answers with the models that callers may name.

@@ -28,11 +28,15 @@ pub(crate) fn admit(
 
 /// Counts what a call used.
 pub(crate) fn spend(meter: &Meter, usage: Option<&Usage>, cost_usd: Option<&str>) {
-    let tokens = usage.map_or(0, |usage| {
+    meter.spend(tokens(usage), cost_usd.and_then(Usd::parse_up), Timestamp::now());
+}
+
+/// Tokens that a call used, as far as that is known.
+pub(crate) fn tokens(usage: Option<&Usage>) -> u64 {
+    usage.map_or(0, |usage| {
         let sum = usage.input_tokens.unwrap_or(0).saturating_add(usage.output_tokens.unwrap_or(0));
         usage.total_tokens.unwrap_or(sum)
-    });
-    meter.spend(tokens, cost_usd.and_then(Usd::parse_up), Timestamp::now());
+    })
 }
 
 fn refusal(limits: &KeyLimits, reached: &LimitReached) -> Refusal {

@@ -2,11 +2,15 @@
 
 use crate::call::Answered;
 use crate::hold::Hold;
+use crate::policies::Watch;
 use bytes::Bytes;
 use http::HeaderMap;
 use recorder::BodyWriter;
 use std::time::Duration;
 use wire::{ResponseFacts, ResponseReader};
+
+/// Bytes of an answer that can be judged at most.
+pub(crate) const JUDGED_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// How an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +26,10 @@ pub(crate) struct Received {
     pub upstream: Option<BodyWriter>,
     pub client: Option<BodyWriter>,
     pub hold: Hold,
+    /// How it is judged, where it is.
+    pub watch: Option<Watch>,
+    /// What went out so far of an answer that is judged at its end.
+    pub seen: Vec<Bytes>,
     pub bytes: u64,
     pub first_byte_ms: Option<f64>,
     pub trailers: Option<HeaderMap>,
@@ -30,8 +38,8 @@ pub(crate) struct Received {
 }
 
 /// What is known of an answer when it has ended.
-pub(crate) struct End<'a> {
-    pub answered: &'a Answered,
+pub(crate) struct End {
+    pub answered: Answered,
     pub read: ResponseFacts,
     pub ending: Ending,
     pub content_type: Option<String>,
@@ -62,10 +70,23 @@ impl Received {
         if let Some(upstream) = &mut self.upstream {
             upstream.push_streamed(&data);
         }
+        if self.observes() && self.bytes <= JUDGED_BYTES_MAX {
+            self.seen.push(data.clone());
+        }
         self.hold.push(data, ready);
         if let Some(client) = &mut self.client {
             ready.iter().for_each(|piece| client.push_streamed(piece));
         }
+    }
+
+    /// Whether it goes out as it comes and is judged at its end.
+    fn observes(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| !watch.keeps)
+    }
+
+    /// Whether it cannot be judged any more because it is too long.
+    pub(crate) fn is_beyond_judging(&self) -> bool {
+        self.bytes > JUDGED_BYTES_MAX && self.watch.as_ref().is_some_and(|watch| watch.keeps)
     }
 
     /// Holds the provider back where the journal does not keep up.

@@ -15,6 +15,9 @@ pub(crate) enum Code {
     InvalidBody,
     InvalidApiKey,
     SourceNotAllowed,
+    PolicyViolation,
+    ReviewRejected,
+    ReviewPending,
     NotFound,
     ModelNotFound,
     BodyTooLarge,
@@ -32,6 +35,9 @@ impl Code {
             Self::InvalidBody => "invalid_body",
             Self::InvalidApiKey => "invalid_api_key",
             Self::SourceNotAllowed => "source_not_allowed",
+            Self::PolicyViolation => "policy_violation",
+            Self::ReviewRejected => "review_rejected",
+            Self::ReviewPending => "review_pending",
             Self::NotFound => "not_found",
             Self::ModelNotFound => "model_not_found",
             Self::BodyTooLarge => "body_too_large",
@@ -48,7 +54,10 @@ impl Code {
                 StatusCode::BAD_REQUEST
             }
             Self::InvalidApiKey => StatusCode::UNAUTHORIZED,
-            Self::SourceNotAllowed => StatusCode::FORBIDDEN,
+            Self::SourceNotAllowed | Self::PolicyViolation | Self::ReviewRejected => {
+                StatusCode::FORBIDDEN
+            }
+            Self::ReviewPending => StatusCode::CONFLICT,
             Self::NotFound | Self::ModelNotFound => StatusCode::NOT_FOUND,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RateLimitExceeded => StatusCode::TOO_MANY_REQUESTS,
@@ -61,7 +70,9 @@ impl Code {
     const fn openai_type(self) -> &'static str {
         match self {
             Self::InvalidApiKey => "authentication_error",
-            Self::SourceNotAllowed => "permission_error",
+            Self::SourceNotAllowed | Self::PolicyViolation | Self::ReviewRejected => {
+                "permission_error"
+            }
             Self::RateLimitExceeded => "rate_limit_error",
             Self::UpstreamError | Self::UpstreamTimeout => "upstream_error",
             Self::AuditUnavailable => "server_error",
@@ -73,7 +84,9 @@ impl Code {
     const fn anthropic_type(self) -> &'static str {
         match self {
             Self::InvalidApiKey => "authentication_error",
-            Self::SourceNotAllowed => "permission_error",
+            Self::SourceNotAllowed | Self::PolicyViolation | Self::ReviewRejected => {
+                "permission_error"
+            }
             Self::NotFound | Self::ModelNotFound => "not_found_error",
             Self::BodyTooLarge => "request_too_large",
             Self::RateLimitExceeded => "rate_limit_error",
@@ -87,7 +100,10 @@ impl Code {
     const fn gemini_status(self) -> &'static str {
         match self {
             Self::InvalidApiKey => "UNAUTHENTICATED",
-            Self::SourceNotAllowed => "PERMISSION_DENIED",
+            Self::SourceNotAllowed | Self::PolicyViolation | Self::ReviewRejected => {
+                "PERMISSION_DENIED"
+            }
+            Self::ReviewPending => "ABORTED",
             Self::NotFound | Self::ModelNotFound => "NOT_FOUND",
             Self::RateLimitExceeded => "RESOURCE_EXHAUSTED",
             Self::UpstreamTimeout => "DEADLINE_EXCEEDED",
@@ -109,6 +125,8 @@ pub(crate) struct Refusal {
     pub provider_called: bool,
     /// Further headers of the answer.
     pub headers: Vec<(&'static str, String)>,
+    /// The review that holds the call, or decided it.
+    pub review_id: Option<String>,
 }
 
 impl Refusal {
@@ -120,6 +138,7 @@ impl Refusal {
             retry_after: None,
             provider_called: false,
             headers: Vec::new(),
+            review_id: None,
         }
     }
 
@@ -140,13 +159,14 @@ impl Refusal {
             retry_after: Some(Duration::from_secs(5)),
             provider_called,
             headers: Vec::new(),
+            review_id: None,
         }
     }
 
     /// The answer, in the format of the route.
     pub(crate) fn response(&self, style: ErrorStyle, request_id: &str) -> Response<AnswerBody> {
         let code = self.code;
-        let body = match style {
+        let mut body = match style {
             ErrorStyle::Anthropic => json!({
                 "type": "error",
                 "error": {"type": code.anthropic_type(), "message": self.message, "code": code.as_str()},
@@ -171,6 +191,11 @@ impl Refusal {
                 "request_id": request_id,
             }),
         };
+        if let Some(id) = &self.review_id {
+            // Clients show callers the whole body or what is below `error`.
+            body["review_id"] = json!(id);
+            body["error"]["review_id"] = json!(id);
+        }
         let mut response = Response::new(AnswerBody::whole(Bytes::from(body.to_string())));
         *response.status_mut() = code.status();
         let headers = response.headers_mut();

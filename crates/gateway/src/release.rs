@@ -49,11 +49,15 @@ pub(crate) fn with_ids(
     response
 }
 
-/// Waits in the background for word of the delivery, and records a failure.
-pub(crate) async fn watch_delivery(delivery: Delivery, writer: Option<DecisionWriter>) {
-    if let Some(bytes) = delivery.failed_after().await
-        && let Some(writer) = writer
-    {
+/// Waits in the background for word of the delivery, and records a failure; gives the writer back
+/// where there was none.
+pub(crate) async fn watch_delivery(
+    delivery: Delivery,
+    writer: Option<DecisionWriter>,
+) -> Option<DecisionWriter> {
+    let Some(bytes) = delivery.failed_after().await else { return writer };
+    if let Some(writer) = writer {
         record_undelivered(writer, bytes).await;
     }
+    None
 }

@@ -3,6 +3,7 @@
 use crate::body::AnswerBody;
 use crate::health;
 use crate::pipeline;
+use crate::policies::Guard;
 use crate::settings::Settings;
 use crate::shared::{Readiness, Shared};
 use crate::targets::{ModelError, TargetHealth, Targets};
@@ -62,12 +63,18 @@ impl Gateway {
         ready: watch::Receiver<Readiness>,
     ) -> Result<Self, GatewayError> {
         let upstream = Upstream::new(settings.timeouts.connect)?;
+        let detectors = settings.detectors.clone();
+        let guard = settings
+            .policies
+            .clone()
+            .map(|policies| Guard::new(policies, detectors.clone(), upstream.clone()));
         let shared = Shared {
             targets: Targets::new(&settings, &upstream)?,
             upstream,
             prices: Prices::bundled()?,
-            redactor: policy::Redactor::default(),
+            redactor: policy::Redactor::new(detectors),
             refusals: Arc::default(),
+            guard,
             settings,
             recorder,
             keys,

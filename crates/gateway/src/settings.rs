@@ -1,8 +1,10 @@
-//! What the gateway is told: addresses, limits, providers, models.
+//! What the gateway is told: addresses, limits, providers, models, policies.
 
 use control::KeyLimits;
 use http::{HeaderValue, Uri};
 use ipnet::IpNet;
+use review::Desk;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How callers prove who they are.
@@ -267,6 +269,15 @@ impl Default for Timeouts {
     }
 }
 
+/// What calls are judged by.
+#[derive(Debug, Clone)]
+pub struct PolicySettings {
+    /// The policies in force.
+    pub policies: Arc<policy::Policies>,
+    /// Whether policies that did not match are recorded, too.
+    pub record_all: bool,
+}
+
 /// Everything the gateway is told.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -294,4 +305,10 @@ pub struct Settings {
     pub models: Vec<Model>,
     /// Limits of keys that have none of their own.
     pub limits: KeyLimits,
+    /// What is looked for in bodies and previews.
+    pub detectors: Arc<policy::Detectors>,
+    /// What calls are judged by; none: nothing.
+    pub policies: Option<PolicySettings>,
+    /// Where calls are held for persons; none: what a policy would hold is refused.
+    pub desk: Option<Desk>,
 }

@@ -1,6 +1,7 @@
 //! What all requests share, and whether calls can be taken.
 
 use crate::merge::Refusals;
+use crate::policies::Guard;
 use crate::settings::Settings;
 use crate::targets::Targets;
 use crate::upstream::Upstream;
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub targets: Option<Targets>,
     pub prices: Prices,
     pub redactor: policy::Redactor,
+    /// None where no policies are configured.
+    pub guard: Option<Guard>,
     pub refusals: Arc<Refusals>,
     pub ready: watch::Receiver<Readiness>,
 }

@@ -132,6 +132,8 @@ pub(crate) struct Outgoing<'a> {
     pub query: Option<&'a str>,
     pub headers: &'a HeaderMap,
     pub body: Bytes,
+    /// The answer has to be read: it may not be encoded.
+    pub plain: bool,
 }
 
 /// The request as the provider gets it.
@@ -151,6 +153,9 @@ pub(crate) fn request(
     }
     for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT] {
         headers.remove(name);
+    }
+    if outgoing.plain {
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     let mut query = headers::passed_query(outgoing.query);
     if let Some(key) = &provider.api_key {

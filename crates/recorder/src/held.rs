@@ -77,9 +77,8 @@ impl Recorder {
     ) -> Result<Vec<u8>, RecordError> {
         let keys = persons.all();
         let id = key_id(hold_id);
-        let mut out = Vec::with_capacity(
-            2 + KEY_ID_BYTES * keys.len() + bytes.len() + SEALED_OVERHEAD_BYTES,
-        );
+        let mut out =
+            Vec::with_capacity(2 + KEY_ID_BYTES * keys.len() + bytes.len() + SEALED_OVERHEAD_BYTES);
         out.push(FORMAT);
         out.push(u8::try_from(keys.len()).map_err(|_| seal::Error::NoKeys)?);
         for key in &keys {

@@ -39,7 +39,8 @@ pub async fn start_provider(mut stop: watch::Receiver<bool>) -> Outcome<Provider
         provider.serve(listener, stopped).await;
     });
     let url: Uri = format!("http://{address}").parse().map_err(|error| failure(&error))?;
-    Ok(super::settings::upstream(url))
+    // Nothing leaves the machine, so the clinic's notes may go there.
+    Ok(Provider { baa: true, ..super::settings::upstream(url) })
 }
 
 /// Starts the sample traffic; gives the key that it uses.

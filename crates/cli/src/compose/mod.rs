@@ -8,6 +8,7 @@ mod figures;
 mod format;
 mod local;
 mod logging;
+mod policies;
 mod readiness;
 mod rebuild;
 mod reviews;

@@ -1,11 +1,12 @@
 //! `serve`: gateway, recorder, indexer and API in one process.
 
 use super::figures::Figures;
+use super::policies::Guarding;
 use super::readiness::Watch;
 use super::signals::Signals;
 use super::supervise::Supervisor;
 use super::webhook::Webhook;
-use super::{Store, control_socket, demo, figures, reviews, settings};
+use super::{Store, control_socket, demo, figures, policies, reviews, settings};
 use crate::config::{Config, Listen};
 use crate::env;
 use crate::failure::{Failure, Outcome};
@@ -85,11 +86,11 @@ pub async fn serve(config: &Config, options: Serve) -> Outcome {
 
 impl Server {
     async fn start(config: &Config, options: Serve, handle: PrometheusHandle) -> Outcome<Self> {
-        warn_of_what_is_not_there_yet(config);
         let store = Store::open(config).await?;
         let out = Out::new();
         first_user(&store, &out)?;
         record_configuration(config, &store).await?;
+        let guarding = policies::open(config, options.demo, &store).await?;
         let (stop, stopped) = watch::channel(false);
         let (stop_planes, planes_stopped) = watch::channel(false);
         let providers = if options.demo {
@@ -103,14 +104,16 @@ impl Server {
         let mut background = JoinSet::new();
         background.spawn(following);
         background.spawn(housekeeping(&store, handle.clone()));
-        look_after_reviews(config, &store, &mut background)?;
+        look_after(config, &store, &guarding, &mut background)?;
+        background
+            .spawn(policies::follow(guarding.policies.clone(), store.running.recorder.clone()));
 
         let gateway_listener = bind("gateway.listen", config.gateway.listen).await?;
         let api_listener = bind("api.listen", config.api.listen).await?;
         let (gateway_at, api_at) = (address(&gateway_listener)?, address(&api_listener)?);
 
         let gateway = Gateway::new(
-            settings::gateway(config, providers),
+            settings::gateway(config, providers, guarding, &store.desk),
             store.running.recorder.clone(),
             store.control.clone(),
             ready.clone(),
@@ -122,11 +125,7 @@ impl Server {
         });
         let api = api(config, &store, handle, ready);
         let mut planes = JoinSet::new();
-        let limits = ServeLimits {
-            header_read: Duration::from_millis(config.gateway.header_read_ms),
-            drain: API_DRAIN,
-            ..ServeLimits::default()
-        };
+        let limits = api_limits(config);
         let over_socket = (api.clone(), planes_stopped.clone());
         let socket =
             control_socket::serve(over_socket.0, &config.data, limits, over_socket.1).await?;
@@ -246,6 +245,14 @@ fn api(
     Api::new(parts, api::Settings { ledger_public: config.ledger.public })
 }
 
+fn api_limits(config: &Config) -> ServeLimits {
+    ServeLimits {
+        header_read: Duration::from_millis(config.gateway.header_read_ms),
+        drain: API_DRAIN,
+        ..ServeLimits::default()
+    }
+}
+
 async fn bind(key: &str, listen: Listen) -> Outcome<TcpListener> {
     TcpListener::bind(listen.0).await.map_err(|error| {
         Failure::failed(format!(
@@ -318,7 +325,15 @@ fn housekeeping(store: &Store, handle: PrometheusHandle) -> impl Future<Output =
     }
 }
 
-fn look_after_reviews(config: &Config, store: &Store, background: &mut JoinSet<()>) -> Outcome {
+/// Reviews and policies change with time.
+fn look_after(
+    config: &Config,
+    store: &Store,
+    guarding: &Guarding,
+    background: &mut JoinSet<()>,
+) -> Outcome {
+    let (policies, recorder) = (guarding.policies.clone(), store.running.recorder.clone());
+    background.spawn(policies::follow(policies, recorder));
     let webhook = Webhook::configured(config)?;
     if webhook.is_some() {
         store.desk.reviews().keep_hooks();
@@ -326,13 +341,6 @@ fn look_after_reviews(config: &Config, store: &Store, background: &mut JoinSet<(
     background.spawn(reviews::sweep(store.desk.clone()));
     background.spawn(reviews::tell(store.desk.clone(), webhook));
     Ok(())
-}
-
-fn warn_of_what_is_not_there_yet(config: &Config) {
-    if let Some(directory) = config.policies.folder() {
-        let directory = directory.display();
-        tracing::warn!(%directory, "policies are configured, but this version does not evaluate them yet");
-    }
 }
 
 fn demo_hints(config: &Config, gateway: SocketAddr, key: &str, out: &Out) -> Outcome {

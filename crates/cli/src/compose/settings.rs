@@ -1,5 +1,6 @@
 //! From the configuration to what the gateway is told.
 
+use super::policies::Guarding;
 use crate::config::{self, BaseUrl, Config, UPSTREAM_NAME, UsageInjection};
 use crate::failure::{Failure, Outcome};
 use gateway::{
@@ -7,13 +8,19 @@ use gateway::{
     Strategy, Target, Timeouts,
 };
 use http::{HeaderValue, Uri};
+use review::Desk;
 use std::time::Duration;
 
 /// Where the seeds' vLLM listens.
 const DEFAULT_UPSTREAM: &str = "http://127.0.0.1:8001";
 
 /// What the gateway is told.
-pub fn gateway(config: &Config, providers: Vec<Provider>) -> Settings {
+pub fn gateway(
+    config: &Config,
+    providers: Vec<Provider>,
+    guarding: Guarding,
+    desk: &Desk,
+) -> Settings {
     let gateway = &config.gateway;
     let timeouts = Timeouts {
         header_read: Duration::from_millis(gateway.header_read_ms),
@@ -47,6 +54,9 @@ pub fn gateway(config: &Config, providers: Vec<Provider>) -> Settings {
         limits: config.limits,
         timeouts,
         providers,
+        detectors: guarding.detectors,
+        policies: guarding.policies,
+        desk: Some(desk.clone()),
     }
 }
 

@@ -3,9 +3,12 @@
 use super::check_models as models;
 use super::sections::{Config, Gateway};
 use super::values::shown;
+use policy::{DetectorSettings, Detectors};
 use std::collections::BTreeSet;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long calls wait for a detector outside at most.
+const HOOK_MS_MAX: u64 = 60_000;
 const GIB: u64 = 1024 * 1024 * 1024;
 /// Header names at most that a call must carry.
 const REQUIRED_HEADERS_MAX: usize = 32;
@@ -21,6 +24,7 @@ pub fn all(config: &Config) -> Result<(), String> {
     models::check(config)?;
     limits(config)?;
     policies(config)?;
+    detectors(&config.detectors)?;
     super::reviews::check(&config.reviews)?;
     index(config)
 }
@@ -163,6 +167,23 @@ fn policies(config: &Config) -> Result<(), String> {
         )),
         _ => Ok(()),
     }
+}
+
+fn detectors(settings: &DetectorSettings) -> Result<(), String> {
+    if let Some(hook) = &settings.hook {
+        let url = hook.url.parse::<http::Uri>().ok();
+        if !url.is_some_and(|url| matches!(url.scheme_str(), Some("http" | "https"))) {
+            // A URL may hold a password.
+            return Err("detectors.hook.url: found no URL, allowed: http://… or https://…".into());
+        }
+        if !(1..=HOOK_MS_MAX).contains(&hook.timeout_ms) {
+            let found = hook.timeout_ms;
+            return Err(format!(
+                "detectors.hook.timeout_ms: found {found}, allowed: 1 to {HOOK_MS_MAX}"
+            ));
+        }
+    }
+    Detectors::new(settings).map(|_| ()).map_err(|error| error.to_string())
 }
 
 fn index(config: &Config) -> Result<(), String> {

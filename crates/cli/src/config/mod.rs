@@ -17,7 +17,7 @@ pub use reviews::OnExpiry;
 pub use secret::SecretRef;
 pub use sections::{
     Authentication, Config, Durability, LogFormat, OnRecordFailure, Provider, ProviderKind,
-    UsageInjection,
+    RecordPolicies, UsageInjection,
 };
 pub use sources::{Flags, load};
 pub use values::{BaseUrl, Listen, Network};

@@ -3,6 +3,7 @@
 use super::models::{Limits, Model};
 use super::reviews::Reviews;
 use super::{BaseUrl, Listen, Network, SecretRef};
+use policy::DetectorSettings;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,8 @@ pub struct Config {
     pub models: Vec<Model>,
     /// Limits of keys that have none of their own.
     pub limits: Limits,
+    /// What is looked for in bodies and previews.
+    pub detectors: DetectorSettings,
     /// Policies.
     pub policies: Policies,
     /// Human review.
@@ -306,6 +309,7 @@ impl Default for Config {
             providers: Vec::new(),
             models: Vec::new(),
             limits: Limits::default(),
+            detectors: DetectorSettings::default(),
             policies: Policies::default(),
             reviews: Reviews::default(),
             tls: Tls::default(),

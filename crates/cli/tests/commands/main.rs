@@ -5,6 +5,7 @@
 mod beside;
 mod directories;
 mod models;
+mod policies;
 mod reviews;
 mod serve;
 mod supervise;

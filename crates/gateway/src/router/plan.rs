@@ -95,6 +95,23 @@ impl Plan<'_> {
         }
     }
 
+    /// The providers that may get the request, each once, the first to be asked first.
+    pub(crate) fn providers(&self) -> Vec<&Provider> {
+        match self {
+            Self::Provider(provider) => vec![provider],
+            Self::Model { model, order } => {
+                let mut providers: Vec<&Provider> = Vec::new();
+                for at in order {
+                    let provider = &model.targets[*at].provider;
+                    if !providers.iter().any(|known| known.name == provider.name) {
+                        providers.push(provider);
+                    }
+                }
+                providers
+            }
+        }
+    }
+
     /// That a target is being chosen.
     pub(crate) fn start(&self, facts: &RequestFacts) -> Event {
         let (strategy, candidates) = match self {

@@ -2,6 +2,7 @@
 
 use super::rewrite::Prepared;
 use crate::call::Call;
+use crate::policies::Guard;
 use crate::release::Caller;
 use crate::settings::Provider;
 use crate::upstream::{self, Outgoing, Upstream, UpstreamError};
@@ -30,6 +31,7 @@ pub(crate) async fn send(
         query: request.query.as_deref(),
         headers: &call.headers,
         body: request.body,
+        plain: call.shared.guard.as_ref().is_some_and(Guard::judges_answers),
     };
     let request = match upstream::request(provider, outgoing) {
         Ok(request) => request,

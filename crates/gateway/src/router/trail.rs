@@ -18,11 +18,6 @@ pub(crate) struct Trail {
 }
 
 impl Trail {
-    /// Whether the first attempt was the only one.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.bodies.is_empty()
-    }
-
     /// A provider, without a model of ours, did not answer.
     pub(crate) fn failed(
         provider: &Provider,

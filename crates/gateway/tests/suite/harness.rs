@@ -4,8 +4,8 @@ use bytes::Bytes;
 use control::{Control, NewKey, Scope};
 use event::{Decision, Event};
 use gateway::{
-    Authentication, Breaker, Gateway, Model, OnRecordFailure, Provider, ProviderKind, Readiness,
-    Retry, Settings, Strategy, Target, Timeouts,
+    Authentication, Breaker, Gateway, Model, OnRecordFailure, PolicySettings, Provider,
+    ProviderKind, Readiness, Retry, Settings, Strategy, Target, Timeouts,
 };
 use index::{Cursor, IndexWriter, ProjectedRecord};
 use recorder::{Projector, RecordReader, Role, Running};
@@ -39,6 +39,7 @@ pub struct Harness {
     pub key: String,
     pub bound_key: String,
     pub control: Arc<Control>,
+    desk: Option<review::Desk>,
     _stop: watch::Sender<bool>,
     _ready: watch::Sender<Readiness>,
 }
@@ -102,7 +103,19 @@ pub fn settings(upstream: &str) -> Settings {
         }],
         models: Vec::new(),
         limits: control::KeyLimits::default(),
+        detectors: Arc::default(),
+        policies: None,
+        desk: None,
     }
+}
+
+/// The same under policies.
+pub fn with_policies(settings: Settings, cedar: &str) -> Settings {
+    let source = policy::Source { name: "p.cedar".to_owned(), text: cedar.to_owned() };
+    let bundle = policy::Bundle::parse(&[source]).unwrap_or_else(|error| panic!("{error}"));
+    let policies = Arc::new(policy::Policies::of(bundle));
+    let policies = Some(PolicySettings { policies, record_all: false });
+    Settings { policies, ..settings }
 }
 
 /// A provider for models: OpenAI's kind, named.
@@ -138,6 +151,17 @@ impl Harness {
     }
 
     pub async fn with(settings: Settings) -> Self {
+        Self::with_desk(settings, None).await
+    }
+
+    /// A gateway under these policies that holds calls for so long.
+    pub async fn guarded(upstream: &str, cedar: &str, wait: Duration) -> Self {
+        let settings = with_policies(settings(upstream), cedar);
+        Self::with_desk(settings, Some(review::Settings { wait, ..review::Settings::default() }))
+            .await
+    }
+
+    pub async fn with_desk(mut settings: Settings, reviews: Option<review::Settings>) -> Self {
         let root = tempfile::tempdir().unwrap();
         let data = root.path().join("data");
         std::fs::create_dir_all(&data).unwrap();
@@ -162,6 +186,11 @@ impl Harness {
         };
         let (key, bound_key) = (key(None), key(Some("finance-app")));
         let (ready, readiness) = watch::channel(Readiness::Ready);
+        let desk = reviews.map(|settings| {
+            let reviews = control::Reviews::open(&data.join("control.db")).unwrap();
+            review::Desk::new(Arc::new(reviews), running.recorder.clone(), settings)
+        });
+        settings.desk = desk.clone();
         let gateway =
             Gateway::new(settings, running.recorder.clone(), control.clone(), readiness).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -169,7 +198,42 @@ impl Harness {
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(gateway.serve(listener, stopped));
         let client = Client::new();
-        Self { root, running, client, url, key, bound_key, control, _stop: stop, _ready: ready }
+        Self {
+            root,
+            running,
+            client,
+            url,
+            key,
+            bound_key,
+            control,
+            desk,
+            _stop: stop,
+            _ready: ready,
+        }
+    }
+
+    pub fn desk(&self) -> &review::Desk {
+        self.desk.as_ref().unwrap()
+    }
+
+    /// The id of the one review that waits for a person.
+    pub async fn pending(&self) -> String {
+        let mut changed = self.desk().reviews().changed();
+        for _ in 0..1_000 {
+            changed.borrow_and_update();
+            let state = Some(control::ReviewState::Pending);
+            let filter = control::ReviewFilter { state, limit: 2, ..Default::default() };
+            let (mut waiting, _) = self.desk().list(filter).await.unwrap();
+            if let Some(one) = waiting.pop() {
+                assert!(waiting.is_empty(), "one review, not two");
+                return one.review.id;
+            }
+            tokio::time::timeout(Duration::from_secs(20), changed.changed())
+                .await
+                .expect("a review within 20 s")
+                .unwrap();
+        }
+        panic!("no review");
     }
 
     pub fn recorder(&self) -> recorder::Recorder {

@@ -10,4 +10,6 @@ mod harness;
 mod limits;
 mod mapping;
 mod models;
+mod policies;
 mod refusals;
+mod reviews;

@@ -1,9 +1,14 @@
-//! The provider's answer on its way to the caller: read, recorded, released.
+//! The provider's answer on its way to the caller: read, judged, recorded, released.
+
+mod verdict;
+
+pub(crate) use verdict::Guarded;
 
 use crate::body::{AnswerBody, Piece, Sink};
-use crate::call::{Answered, Call, millis};
+use crate::call::{Answered, Call, commit, millis};
 use crate::headers;
 use crate::hold::{Hold, WHOLE_BYTES_MAX};
+use crate::policies::Verdict;
 use crate::received::{End, Ending, Received};
 use crate::refusal::{Code, Refusal};
 use crate::release::{self, Caller, with_ids};
@@ -17,6 +22,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use recorder::{BODY_BYTES_MAX, BodyWriter, DecisionWriter, RecordError, Role};
 use std::time::{Duration, Instant};
+use verdict::{Held, Stopped};
 use wire::{CostState, EventGate, Format, RequestFacts, ResponseFacts, ResponseReader};
 
 /// Status recorded where the caller left before there was an answer (nginx's convention).
@@ -30,6 +36,8 @@ pub(crate) struct Reply<'a> {
     pub from: Answerer<'a>,
     /// What was tried before.
     pub trail: Trail,
+    /// What its answer is judged by; none where no policies are configured.
+    pub guarded: Option<Guarded>,
 }
 
 /// Where an answer's pieces go: kept until all is there, or flowing.
@@ -38,49 +46,65 @@ enum Out {
     Flowing(Sink),
 }
 
+impl Out {
+    /// What is kept has another length than it came with.
+    fn forget_length(&mut self) {
+        if let Self::Kept(_, head) = self {
+            head.headers.remove(header::CONTENT_LENGTH);
+        }
+    }
+}
+
 impl Reply<'_> {
-    /// Takes the answer in and passes it on.
+    /// Takes the answer in and passes it on. Gives the writer back where the call ended with an
+    /// answer that was recorded and taken.
     pub(crate) async fn relay(
         mut self,
         mut writer: Option<DecisionWriter>,
         response: Response<Incoming>,
         to: Caller,
-    ) {
+    ) -> Option<DecisionWriter> {
         let (mut head, body) = response.into_parts();
-        let answered = Answered {
-            at: Timestamp::now(),
-            status: head.status.as_u16(),
-            latency_ms: millis(self.from.sent_at),
-            request_id: upstream::request_id(&head.headers),
-        };
+        let answered = self.answered(&head);
         let recorded_headers = headers::recorded(&head.headers);
         let content_type = text(&head.headers, header::CONTENT_TYPE.as_str());
         let mut received = match self.receive(writer.as_ref(), &head) {
             Ok(received) => received,
             Err(error) => {
                 let refusal = Refusal::unrecorded(&error, true);
-                return release::answer_refusal(&self.call, &refusal, to);
+                release::answer_refusal(&self.call, &refusal, to);
+                return None;
             }
         };
         self.prepare(&mut head, answered.request_id.as_deref());
         let mut out = self.out(&received, head, to);
         let ending = self.pump(body, &mut received, &mut out).await;
         self.free_target(ending);
-        let mut last = Vec::new();
-        let Received { reader, upstream, mut client, hold, .. } = received;
-        let kept_all = hold.keeps_all();
+        let Received { reader, upstream, client, hold, watch, seen, .. } = received;
+        let (kept_all, mut last) = (hold.keeps_all(), Vec::new());
         hold.finish(&mut last);
-        if let Some(client) = &mut client {
-            last.iter().for_each(|piece| client.push_streamed(piece));
-        }
         let delivered = match &out {
             Out::Kept(..) => 0,
             Out::Flowing(sink) => sink.passed(),
         };
         let read = reader.finish();
-        let ending = self.judge(ending, &read, &answered, content_type.as_deref());
+        let ending = self.whole(ending, &read, &answered, content_type.as_deref());
+        let verdict = match &watch {
+            Some(watch) => Box::pin(self.judge(watch, ending, &read, &mut last, seen)).await,
+            None => None,
+        };
+        if verdict.as_ref().is_some_and(|verdict| verdict.body.is_some()) {
+            out.forget_length();
+        }
+        let bodies = match Self::bodies(writer.as_ref(), upstream, client, &last, verdict.as_ref())
+        {
+            Ok(bodies) => bodies,
+            Err(error) => {
+                return self.refuse(out, Refusal::unrecorded(&error, true)).await;
+            }
+        };
         let end = End {
-            answered: &answered,
+            answered,
             read,
             ending,
             content_type,
@@ -95,11 +119,22 @@ impl Reply<'_> {
             error: received.error,
             unsent: kept_all,
         };
-        let bodies = upstream.into_iter().chain(client).collect();
-        let trail = std::mem::take(&mut self.trail);
-        let refusal = self.record(writer.as_mut(), trail, end, bodies).await;
-        self.measure(received.waited, answered.status);
-        self.release(out, last, received.trailers, ending, refusal, writer).await;
+        self.measure(received.waited, end.answered.status);
+        if let Some(held) = verdict.as_ref().and_then(Held::of) {
+            let answer = Stopped { end, bodies, last };
+            return Box::pin(self.stop(held, writer, answer, out)).await;
+        }
+        let refusal = self.record(writer.as_mut(), end, verdict, bodies).await;
+        self.release(out, last, received.trailers, ending, refusal, writer).await
+    }
+
+    fn answered(&self, head: &response::Parts) -> Answered {
+        Answered {
+            at: Timestamp::now(),
+            status: head.status.as_u16(),
+            latency_ms: millis(self.from.sent_at),
+            request_id: upstream::request_id(&head.headers),
+        }
     }
 
     fn receive(
@@ -116,6 +151,9 @@ impl Reply<'_> {
             Some(writer) if self.from.hides_usage => Some(writer.body(Role::ClientResponse, 0)?),
             _ => None,
         };
+        let streams = self.streams(content_type.as_deref());
+        let hold = self.hold(head, content_type.as_deref(), streams && encoding.is_none());
+        let watch = self.watch(content_type.as_deref(), encoding.as_deref(), streams);
         Ok(Received {
             reader: ResponseReader::new(
                 self.call.route.format,
@@ -126,7 +164,12 @@ impl Reply<'_> {
             ),
             upstream,
             client,
-            hold: self.hold(head, content_type.as_deref(), encoding.as_deref()),
+            hold: match &watch {
+                Some(watch) if watch.keeps => hold.until_judged(),
+                _ => hold,
+            },
+            watch,
+            seen: Vec::new(),
             bytes: 0,
             first_byte_ms: None,
             trailers: None,
@@ -146,17 +189,14 @@ impl Reply<'_> {
         }
     }
 
+    fn streams(&self, content_type: Option<&str>) -> bool {
+        media(content_type).eq_ignore_ascii_case("text/event-stream")
+            || (self.call.route.format == Format::Gemini && self.call.route.path_stream)
+    }
+
     /// How much of the answer has to wait for its record.
-    fn hold(
-        &self,
-        head: &response::Parts,
-        content_type: Option<&str>,
-        encoding: Option<&str>,
-    ) -> Hold {
-        let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        let streams = media.eq_ignore_ascii_case("text/event-stream")
-            || (self.call.route.format == Format::Gemini && self.call.route.path_stream);
-        if streams && encoding.is_none() {
+    fn hold(&self, head: &response::Parts, content_type: Option<&str>, events: bool) -> Hold {
+        if events {
             return Hold::Events(EventGate::new(self.call.route.format, self.from.hides_usage));
         }
         let length = head
@@ -165,7 +205,7 @@ impl Reply<'_> {
             .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
         match length {
             Some(length) if length <= WHOLE_BYTES_MAX => Hold::whole(),
-            None if media.eq_ignore_ascii_case("application/json") => Hold::whole(),
+            None if media(content_type).eq_ignore_ascii_case("application/json") => Hold::whole(),
             _ => Hold::Last(None),
         }
     }
@@ -227,6 +267,9 @@ impl Reply<'_> {
                 return received.interrupted("the answer exceeds what can be recorded");
             }
             received.take(data, &mut ready);
+            if received.is_beyond_judging() {
+                return received.interrupted("the answer is longer than policies can judge");
+            }
             if !ready.is_empty() && !self.let_out(received, out, &mut ready).await {
                 return Ending::ClientDisconnected;
             }
@@ -264,7 +307,7 @@ impl Reply<'_> {
     }
 
     /// A stream that ended without its terminal event was cut off, whatever the transport says.
-    fn judge(
+    fn whole(
         &self,
         ending: Ending,
         read: &ResponseFacts,
@@ -289,32 +332,48 @@ impl Reply<'_> {
 
     /// Records the outcome; where that fails, what the caller gets instead.
     async fn record(
-        &self,
+        &mut self,
         writer: Option<&mut DecisionWriter>,
-        trail: Trail,
-        end: End<'_>,
+        end: End,
+        verdict: Option<Verdict>,
         bodies: Vec<BodyWriter>,
     ) -> Option<Refusal> {
-        let answered = end.answered;
-        let completed = self.completed(end);
-        if let Some(meter) = &self.call.meter {
-            quota::spend(meter, completed.usage.as_ref(), completed.cost_usd.as_deref());
-        }
-        let writer = writer?;
-        let completed = Event::new(Component::Gateway, Timestamp::now(), completed);
-        let committed = if trail.is_empty() {
-            writer.commit(&[self.succeeded(answered), completed], bodies).await
-        } else {
-            let Trail { mut events, bodies: mut all } = trail;
-            if !self.from.failed {
-                events.push(self.succeeded(answered));
-            }
-            events.push(completed);
-            all.extend(bodies);
-            writer.commit(&events, all).await
-        };
-        let error = committed.err()?;
+        let answered = end.answered.clone();
+        let completed = self.completed(end, verdict.as_ref());
+        self.spend(&completed);
+        let mut events = verdict.map(|verdict| verdict.events).unwrap_or_default();
+        events.push(Event::new(Component::Gateway, Timestamp::now(), completed));
+        let error = self.write(writer?, &answered, events, bodies).await.err()?;
         release::unrecorded_outcome(&self.call, &error)
+    }
+
+    /// Writes what was tried, that a target answered, and what follows.
+    async fn write(
+        &mut self,
+        writer: &mut DecisionWriter,
+        answered: &Answered,
+        more: Vec<Event>,
+        bodies: Vec<BodyWriter>,
+    ) -> Result<(), RecordError> {
+        let Trail { mut events, bodies: mut all } = std::mem::take(&mut self.trail);
+        if !self.from.failed {
+            events.push(self.succeeded(answered));
+        }
+        events.extend(more);
+        all.extend(bodies);
+        commit(writer, &events, all).await
+    }
+
+    /// Counts what was used.
+    fn spend(&self, completed: &RequestCompleted) {
+        let (usage, cost_usd) = (completed.usage.as_ref(), completed.cost_usd.as_deref());
+        if let Some(meter) = &self.call.meter {
+            quota::spend(meter, usage, cost_usd);
+        }
+        if let Some(guard) = &self.call.shared.guard {
+            let caller = &self.call.caller;
+            guard.spend(caller.user.as_deref(), caller.source.as_deref(), quota::tokens(usage));
+        }
     }
 
     /// A target answered: the event that opens the outcome.
@@ -332,7 +391,7 @@ impl Reply<'_> {
         Event::new(Component::ModelRouter, head.at, data)
     }
 
-    fn completed(&self, end: End<'_>) -> RequestCompleted {
+    fn completed(&self, end: End, verdict: Option<&Verdict>) -> RequestCompleted {
         let shared = &self.call.shared;
         let asked = self.from.model.or(self.facts.model.as_deref());
         let model = end.read.model.clone().or_else(|| asked.map(str::to_owned));
@@ -369,7 +428,7 @@ impl Reply<'_> {
             response_bytes: Some(end.bytes),
             bytes_delivered: Some(end.delivered),
             content_type: end.content_type,
-            outcome: Some("ALLOW".to_owned()),
+            outcome: Some(self.outcome(verdict).as_str().to_owned()),
             ending: Some(end.ending.as_str().to_owned()),
             response_preview: end.read.preview.as_deref().map(|text| shared.redact(text)),
             headers: Some(end.headers),
@@ -386,7 +445,7 @@ impl Reply<'_> {
         ending: Ending,
         refusal: Option<Refusal>,
         writer: Option<DecisionWriter>,
-    ) {
+    ) -> Option<DecisionWriter> {
         let interrupted = ending == Ending::UpstreamInterrupted;
         match (out, refusal) {
             (Out::Kept(to, _), Some(refusal)) => release::answer_refusal(&self.call, &refusal, to),
@@ -403,13 +462,13 @@ impl Reply<'_> {
                 let response = with_ids(Response::from_parts(head, body), &self.call.ids);
                 if ending == Ending::Complete {
                     let _gone = to.send(response);
-                    release::watch_delivery(delivery, writer).await;
+                    return release::watch_delivery(delivery, writer).await;
                 }
             }
             (Out::Flowing(sink), refusal) => {
                 if refusal.is_some() || interrupted {
                     sink.send(Piece::Cut).await;
-                    return;
+                    return None;
                 }
                 for piece in last {
                     sink.send(Piece::Data(piece)).await;
@@ -419,10 +478,11 @@ impl Reply<'_> {
                 }
                 let delivery = sink.finish();
                 if ending == Ending::Complete {
-                    release::watch_delivery(delivery, writer).await;
+                    return release::watch_delivery(delivery, writer).await;
                 }
             }
         }
+        None
     }
 
     fn measure(&self, waited: Duration, status: u16) {
@@ -468,6 +528,10 @@ pub(crate) async fn record_gone(
     if let Err(error) = writer.commit(&events, bodies).await {
         tracing::error!(%error, "the end of a call was not recorded");
     }
+}
+
+fn media(content_type: Option<&str>) -> &str {
+    content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim()
 }
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
