@@ -1,6 +1,6 @@
 //! Full disks, failing syncs, directories that cannot be used.
 
-use crate::support::{builder, call, decisions, verify};
+use crate::support::{builder, call, decisions, kill, verify};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -89,7 +89,7 @@ async fn a_failed_sync_is_the_end_of_writing_and_not_of_reading() {
     let log = tempfile::tempdir().unwrap();
     let trace = log.path().join("strace");
     // The journal syncs with fdatasync; SQLite may too, so the fault comes after the start.
-    let mut server = builder()
+    let server = builder()
         .upstream(&provider.url())
         .wrapper(&[
             "strace",
@@ -131,7 +131,7 @@ async fn a_failed_sync_is_the_end_of_writing_and_not_of_reading() {
     };
     tokio::time::timeout(Duration::from_secs(30), unready).await.expect("it says that it is not");
     assert_eq!(client.get(&format!("{url}/healthz"), &[]).await.status, 200);
-    server.kill().await;
+    kill(&server).await;
     let told = decisions(server.data());
     for id in &answered {
         assert_eq!(told[id].decision.ending.as_deref(), Some("complete"), "{id}");

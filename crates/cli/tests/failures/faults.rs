@@ -1,8 +1,8 @@
 //! The process is killed, or told of an error, at calls into the system one after the other.
 
-use crate::support::{builder, call, decisions, verify};
+use crate::support::{builder, call, decisions, kill, verify};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 use testkit::{AuditLayer, Behaviour, Client, MockProvider};
 
@@ -21,21 +21,6 @@ fn server(provider: &MockProvider, data: &Path, wrapper: &[String]) -> AuditLaye
     // Small segments, so that the journal goes from one to the next.
     let config = "[journal]\nsegment_bytes = 65536\n";
     builder().upstream(&provider.url()).config(config).data(data).wrapper(&words).prepare()
-}
-
-/// `kill -9` of the server itself (what is traced outlives its tracer), and waits until it is gone.
-async fn kill(server: AuditLayer) {
-    let lock = server.data().join("lock");
-    let Ok(pid) = std::fs::read_to_string(&lock) else { return };
-    let pid = pid.trim().to_owned();
-    let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let ours = String::from_utf8_lossy(&command).contains(server.data().to_str().unwrap());
-    if ours {
-        // It may end by itself meanwhile.
-        let _ = Command::new("kill").args(["-9", &pid]).stderr(Stdio::null()).status();
-    }
-    let released = tokio::task::spawn_blocking(move || std::fs::File::open(lock)?.lock());
-    released.await.unwrap().unwrap();
 }
 
 /// What must hold whatever happened: answered calls are complete, what reached the provider is
@@ -84,7 +69,7 @@ async fn a_kill_at_any_call_into_the_system_loses_nothing() {
             let mut server = server(&provider, &data, &wrapper);
             if server.try_start().await.is_err() {
                 killed += 1;
-                kill(server).await;
+                kill(&server).await;
                 continue;
             }
             let (client, url) = (Client::new(), server.gateway_url().to_owned());
@@ -98,7 +83,7 @@ async fn a_kill_at_any_call_into_the_system_loses_nothing() {
             }
             let by_itself = tokio::time::timeout(Duration::from_secs(3), ended(&mut server)).await;
             killed += u32::from(by_itself.is_ok());
-            kill(server).await;
+            kill(&server).await;
         }
     }
     assert!(killed >= 15, "only {killed} of the kills happened: the test shows little");
@@ -138,7 +123,7 @@ async fn an_error_of_any_call_into_the_system_is_no_answer_without_a_record() {
                 let told = ["nput/output error", "I/O error"].iter().any(|e| output.contains(e));
                 assert!(told, "{calls} {when}: {output}");
                 unstarted += 1;
-                kill(server).await;
+                kill(&server).await;
                 continue;
             }
             let (client, url) = (Client::new(), server.gateway_url().to_owned());
@@ -154,7 +139,7 @@ async fn an_error_of_any_call_into_the_system_is_no_answer_without_a_record() {
                 }
             }
             assert!(!server.output().contains("panicked"), "{}", server.output());
-            kill(server).await;
+            kill(&server).await;
         }
     }
     assert!(answered.len() > 60, "{} answered, {refused} refused", answered.len());

@@ -6,6 +6,7 @@ use seal::{KeyRing, LocalKeyFile};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use testkit::{Answer, AuditLayer, AuditLayerBuilder, Client};
 
@@ -93,6 +94,21 @@ pub fn settle(database: &Path) {
     let connection = rusqlite::Connection::open(database).unwrap();
     let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
     connection.query_row(checkpoint, [], |row| row.get::<_, i64>(0)).unwrap();
+}
+
+/// `kill -9` of the server itself (what is traced outlives its tracer), and waits until it is gone.
+pub async fn kill(server: &AuditLayer) {
+    let lock = server.data().join("lock");
+    let Ok(pid) = std::fs::read_to_string(&lock) else { return };
+    let pid = pid.trim().to_owned();
+    let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let ours = String::from_utf8_lossy(&command).contains(server.data().to_str().unwrap());
+    if ours {
+        // It may end by itself meanwhile.
+        let _ = Command::new("kill").args(["-9", &pid]).stderr(Stdio::null()).status();
+    }
+    let released = tokio::task::spawn_blocking(move || std::fs::File::open(lock)?.lock());
+    released.await.unwrap().unwrap();
 }
 
 /// Runs `verify --json`; its exit code and report.
