@@ -125,7 +125,11 @@ mod tests {
     fn each_type_shows_each_joined_name_once() {
         for event_type in EventType::ALL {
             let empty = EventData::read(*event_type, b"{}").unwrap();
-            let data = EventData::from_examples(*event_type).unwrap_or_else(|_| empty.clone());
+            let mut data = EventData::from_examples(*event_type).unwrap_or_else(|_| empty.clone());
+            if let EventData::PolicyEvaluationComplete(data) = &mut data {
+                // It has these names, too, one level deeper.
+                data.context = None;
+            }
             for (data, whole) in [(data, true), (empty, false)] {
                 let own = data.to_json().unwrap();
                 let event = Event::new(Component::Gateway, Timestamp::default(), data);

@@ -11,6 +11,26 @@ use uuid::Uuid;
 
 const PATH: &str = "/api/v1/audit/traces";
 const BAR_COLUMNS: i64 = 40;
+/// Fields of `event_data` that are shown beside the bars.
+const WHY: [&str; 17] = [
+    "stage",
+    "policy_id",
+    "outcome",
+    "mode",
+    "message",
+    "violations",
+    "policy_ids",
+    "review_id",
+    "reviewer",
+    "rationale",
+    "provider",
+    "model",
+    "attempt",
+    "status_code",
+    "code",
+    "error",
+    "next_target",
+];
 
 /// Show the events of a trace in order, as a waterfall
 #[derive(Debug, Args)]
@@ -51,21 +71,39 @@ fn waterfall(events: &[Value]) -> Table {
     let times: Vec<i64> = events.iter().map(at).collect();
     let begin = times.iter().copied().min().unwrap_or_default();
     let span = times.iter().copied().max().unwrap_or_default().saturating_sub(begin).max(1);
-    let mut table = Table::new(&["+MS", "WATERFALL", "COMPONENT", "EVENT", "DECISION"]);
+    let mut table = Table::new(&["+MS", "WATERFALL", "COMPONENT", "EVENT", "WHY", "DECISION"]);
     let mut previous = begin;
     for (event, time) in events.iter().zip(times) {
         let kind = show_value(&event["event_type"]);
         let style = style_of(&kind);
+        let reason = why(&kind, &event["event_data"]);
         table.row(vec![
             (format!("{:.3}", (time - begin) as f64 / 1000.0), None),
             (bar(previous.min(time) - begin, time - begin, span), style),
             (show_value(&event["component"]), None),
             (kind, style),
+            (reason, None),
             (show_value(&event["decision_id"]), Some(Style::Dim)),
         ]);
         previous = time;
     }
     table
+}
+
+/// What of an event says why the call went on as it did, in the order in which a person reads it.
+fn why(kind: &str, data: &Value) -> String {
+    // The index joins the call's outcome to every event; it is told where it was decided.
+    let decides =
+        kind.starts_with("policy_") || matches!(style_of(kind), Some(Style::Bad | Style::Good));
+    let told = WHY.iter().filter(|name| decides || **name != "outcome").filter_map(|name| {
+        let value = data.get(*name).filter(|value| !value.is_null())?;
+        let text = show_value(value);
+        (!text.is_empty()).then(|| match value {
+            Value::String(_) => text,
+            _ => format!("{name} {text}"),
+        })
+    });
+    told.collect::<Vec<_>>().join(" · ")
 }
 
 /// A bar from the event before to this one.
@@ -94,6 +132,17 @@ fn style_of(kind: &str) -> Option<Style> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_says_why_and_the_outcome_only_where_it_was_decided() {
+        let data = serde_json::json!({"outcome": "BLOCK", "policy_id": "secrets", "attempt": 2,
+            "message": "A secret.", "violations": ["secrets"], "provider": null});
+        let told = "secrets · BLOCK · A secret. · violations secrets · attempt 2";
+        assert_eq!(why("policy_evaluated", &data), told);
+        let received = serde_json::json!({"outcome": "BLOCK", "model": "m"});
+        assert_eq!(why("request_received", &received), "m");
+        assert_eq!(why("request_blocked", &received), "BLOCK · m");
+    }
 
     #[test]
     fn a_bar_spans_from_the_event_before_to_this_one() {

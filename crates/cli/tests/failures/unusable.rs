@@ -117,8 +117,11 @@ async fn other_files_that_are_damaged_are_named_or_made_again() {
     }
     // The ledger is derived: what is damaged of it is made again.
     let tile = server.data().join("ledger/00000001/tile/0");
-    let partial = fs::read_dir(tile.join("000.p")).unwrap().next().unwrap().unwrap().path();
-    flip(&partial);
+    // The newest: older ones only serve those who hold an older checkpoint.
+    let sizes = fs::read_dir(tile.join("000.p")).unwrap();
+    let size_of = |name: &std::ffi::OsStr| name.to_str().unwrap().parse::<u32>().unwrap();
+    let newest = sizes.map(|entry| entry.unwrap().path());
+    flip(&newest.max_by_key(|path| size_of(path.file_name().unwrap())).unwrap());
     let (code, _) = verify(&server, &[]).await;
     assert_eq!(code, 1);
     server.start().await;
