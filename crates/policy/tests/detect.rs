@@ -114,6 +114,10 @@ fn national_numbers_with_check_digits() {
         ("nl_bsn", "BSN [[111222333]]"),
         ("se_personnummer", "[[811218-9876]]"),
         ("fi_hetu", "[[131052-308T]]"),
+        ("se_personnummer", "personnummer [[010702-5108]]"),
+        ("th_tnin", "Thai ID [[4110975256515]]"),
+        ("ca_sin", "sin_number=[[130692544]]"),
+        ("de_tax_id", "steuer_id=[[86095742719]]"),
         ("be_nrn", "[[85.07.30-033.28]]"),
         ("ch_ahv", "[[756.1234.5678.97]]"),
         ("in_aadhaar", "[[2341 2341 2346]]"),
@@ -197,6 +201,9 @@ fn what_only_a_word_beside_it_tells() {
             "[[1982年3月5日]]出生",
             "date_of_birth=[[1982-03-05]]",
             "дата рождения [[05.03.1982]]",
+            "[[5 March 1982]] is her date of birth",
+            "geb. am [[05.03.1982]]",
+            "(see the DOB, i.e. [[05/03/1982]])",
         ],
     );
     holds(

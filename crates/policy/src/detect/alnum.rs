@@ -11,8 +11,6 @@ use super::{iban, ids};
 const STRONG: f32 = 0.9;
 const NAMED: f32 = 0.9;
 const LIKELY: f32 = 0.7;
-/// How far behind the word its number may begin.
-const NAMED_BYTES_MAX: usize = 64;
 const DNI_LETTERS: &[u8; 23] = b"TRWAGMYFPDXBNJZSQVHLCKE";
 
 /// What is found in a run of letters and digits: where to go on.
@@ -80,7 +78,12 @@ pub(super) fn around_digits(scan: &mut Scanner<'_>, groups: &Groups) -> Option<u
             let end = if dotted { spaced_dni(text, three.digits, three.end) } else { None };
             (Builtin::EsDni, end)
         }
-        6 if matches!(text.byte(one.end), b'-' | b'+') => (Builtin::FiHetu, hetu(text, one.start)),
+        6 if matches!(text.byte(one.end), b'-' | b'+') => {
+            // Sweden's number may look the same; a word tells.
+            let swedish =
+                groups.first(2).lens == [6, 4] && scan.near(Context::Personnummer, one.start);
+            (Builtin::FiHetu, if swedish { None } else { hetu(text, one.start) })
+        }
         _ => (Builtin::EsDni, None),
     };
     if let Some(end) = end {
@@ -386,15 +389,13 @@ fn named(scan: &mut Scanner<'_>, start: usize, end: usize) -> Option<usize> {
     let letters = token.len() - digits;
     let passport = (6..=9).contains(&token.len()) && letters <= 4 && digits >= 5
         || (token.len() == 9 && letters >= 1 && !token.iter().any(u8::is_ascii_lowercase));
-    if passport
-        && scan.near(Context::Passport, start)
-        && is_first(scan, Context::Passport, start, end)
-    {
+    if passport && is_named(scan, Context::Passport, start, end) {
         scan.add(Builtin::Passport, start, end, NAMED);
         return Some(end);
     }
     let record = digits >= 4 && (5..=14).contains(&token.len()) && letters <= 4;
-    if record && scan.near(Context::Record, start) && is_first(scan, Context::Record, start, end) {
+    let patient = text.slice(start.saturating_sub(8), start).eq_ignore_ascii_case(b"patient ");
+    if record && (patient || is_named(scan, Context::Record, start, end)) {
         scan.add(Builtin::MedicalRecord, start - prefix(text, start), end, NAMED);
         return Some(end);
     }
@@ -415,15 +416,14 @@ fn prefix(text: Text<'_>, start: usize) -> usize {
     }
 }
 
-/// Not a date, a phone number or the like that merely stands near the word.
-fn is_first(scan: &Scanner<'_>, context: Context, start: usize, end: usize) -> bool {
+/// Whether a word beside a number names it, and it is no date, phone number or the like.
+fn is_named(scan: &mut Scanner<'_>, context: Context, start: usize, end: usize) -> bool {
     let text = scan.text;
     let joined =
         |byte: u8, next: u8| matches!(byte, b'-' | b'/' | b'.' | b':') && next.is_ascii_digit();
     !joined(text.byte(end), text.byte(end + 1))
-        && !scan.is_thing(start, context)
-        && scan.since(context, start).is_some_and(|bytes| bytes <= NAMED_BYTES_MAX)
         && !is_date(text.slice(start, end))
+        && scan.known(context, start, end)
 }
 
 /// Eight digits that are a day, as `20240131`.

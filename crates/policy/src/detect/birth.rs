@@ -8,7 +8,7 @@ use super::text::Text;
 /// How far behind its word a date may begin.
 const AFTER_BYTES: usize = 48;
 /// How far before its word a date may begin.
-const BEFORE_BYTES: usize = 24;
+const BEFORE_BYTES: usize = 40;
 const SCORE: f32 = 0.85;
 /// Years before are those of history.
 const YEAR_MIN: u64 = 1905;
@@ -40,7 +40,13 @@ pub(super) fn around(scan: &mut Scanner<'_>, start: usize, end: usize) {
     let mut at = end;
     while at < stop {
         // Another sentence or line speaks of something else.
-        if matches!(text.byte(at), b'.' | b'?' | b'!') && text.byte(at + 1) == b' ' && at > end + 1
+        // Not behind the single letter of an abbreviation.
+        let word = text.before(at, 1).is_ascii_alphanumeric()
+            && text.before(at, 2).is_ascii_alphanumeric();
+        if matches!(text.byte(at), b'.' | b'?' | b'!')
+            && text.byte(at + 1) == b' '
+            && word
+            && at > end
         {
             break;
         }
@@ -63,9 +69,14 @@ pub(super) fn around(scan: &mut Scanner<'_>, start: usize, end: usize) {
     }
 }
 
-/// Only blanks, brackets and the like between a date and its word.
+/// Only blanks and brackets between a date and its word, or what says that it is one.
 fn is_beside(text: Text<'_>, end: usize, start: usize) -> bool {
-    text.slice(end, start).iter().all(|byte| b" (-,:[".contains(byte)) && end <= start
+    let between = text.slice(end, start);
+    let bare = between.iter().all(|byte| b" (-,:[".contains(byte));
+    let verbs: [&[u8]; 6] = [b" is ", b" was ", b" as ", b" ist ", b" est ", b" es "];
+    let said = verbs.iter().any(|verb| between.starts_with(verb))
+        && !between.iter().any(|byte| byte.is_ascii_digit() || b".;\n".contains(byte));
+    end <= start && (bare || said)
 }
 
 /// The next place where a date may begin.

@@ -3,6 +3,9 @@
 use super::checks::{luhn, part, uniform};
 use super::number::Number;
 
+const SURE: f32 = 0.9;
+const OLD: f32 = 0.7;
+
 /// How likely this is a card's number: of a known issuer, with a valid check digit, in one
 /// piece or in the groups that are printed.
 pub(super) fn judge(number: Number<'_>) -> Option<f32> {
@@ -16,8 +19,10 @@ pub(super) fn judge(number: Number<'_>) -> Option<f32> {
         }
         _ => false,
     };
-    (grouped && is_issued(number.digits) && !uniform(number.digits) && luhn(number.digits))
-        .then_some(0.9)
+    let valid =
+        grouped && is_issued(number.digits) && !uniform(number.digits) && luhn(number.digits);
+    // Cards of 13 digits are hardly in use any more; other numbers of 13 digits are.
+    valid.then_some(if number.digits.len() == 13 { OLD } else { SURE })
 }
 
 /// Whether an issuer has numbers that begin so and are that long.

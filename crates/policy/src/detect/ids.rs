@@ -25,7 +25,7 @@ pub(super) fn judge(
     number: Number<'_>,
     doubt: bool,
 ) -> Option<(Builtin, f32)> {
-    let mut best: Option<(Builtin, f32)> = None;
+    let mut best: Option<(Builtin, f32, usize)> = None;
     for (kind, context, alone, valid) in readings(number) {
         if !valid(number.digits) {
             continue;
@@ -33,11 +33,14 @@ pub(super) fn judge(
         let named = scan.known(*context, number.start, number.end);
         let alone = if doubt && *alone < STRONG { 0.0 } else { *alone };
         let score = if named { NAMED } else { alone };
-        if score > best.map_or(0.0, |(_, other)| other) {
-            best = Some((*kind, score));
+        // Of two words the nearer one names it.
+        let away = scan.since(*context, number.start).unwrap_or(usize::MAX);
+        let (other, further) = best.map_or((0.0, 0), |(_, score, away)| (score, away));
+        if score > other || (named && score >= other && away < further) {
+            best = Some((*kind, score, away));
         }
     }
-    best
+    best.map(|(kind, score, _)| (kind, score))
 }
 
 /// What a number with these groups may be.

@@ -166,13 +166,15 @@ fn judge(scan: &mut Scanner<'_>, number: Number<'_>, left: Side) -> Option<(Buil
         && scan.text.before(number.start, 1) == b' '
         && scan.text.before(number.start, 2).is_ascii_digit();
     let doubt = row || left == Side::Thing || right == Side::Thing;
-    if let Some(score) = card::judge(number) {
+    let card = card::judge(number);
+    if let Some(score) = card.filter(|score| *score >= SURE) {
         return Some((Builtin::CreditCard, score));
     }
     if let Some(score) = net::v4(scan, number) {
         return Some((Builtin::IpAddress, score));
     }
     let found = ids::judge(scan, number, doubt)
+        .or_else(|| Some((Builtin::CreditCard, card?)))
         .or_else(|| Some((Builtin::Phone, phone::national(scan, number, doubt)?)));
     let (kind, score) = found?;
     if score < DOUBTFUL && (doubt || scan.is_thing(number.start, Context::Phone)) {

@@ -280,6 +280,9 @@ impl<'a> Scanner<'a> {
         if self.near(context, start) {
             return !self.is_thing(start, context);
         }
+        if self.is_thing(start, context) {
+            return false;
+        }
         let mut known = false;
         let stop = self.text.floor(end + FOLLOW_BYTES).max(end);
         let mut at = end;

@@ -47,6 +47,11 @@ impl<E: Copy> Terms<E> {
             }
             for form in [&text, &title, &text.to_uppercase()] {
                 all.add_keys(form.as_bytes(), open, number);
+                if form.bytes().take(KEY_BYTES).any(|byte| byte == b' ') {
+                    for gap in ["_", "-", "\n"] {
+                        all.add_keys(form.replace(' ', gap).as_bytes(), open, number);
+                    }
+                }
             }
             all.terms.push(Term { text: text.into(), open, effect });
         }
