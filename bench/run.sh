@@ -7,4 +7,9 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$AUDIT_LAYER_CACHE/target}
 cargo build --quiet --locked --release -p cli
 cargo build --quiet --locked --release -p testkit --example open_loop --example mock_provider
 cargo build --quiet --locked --release -p index-sqlite --example index_rate
+cargo build --quiet --locked --release -p policy --example detect_lines
+if [ "${1:-}" = detectors ]; then
+  exec "$AUDIT_LAYER_CACHE/venv-bench-plot/bin/python" -m bench.detectors
+fi
+"$AUDIT_LAYER_CACHE/venv-bench-plot/bin/python" -m bench.detectors
 exec "$AUDIT_LAYER_CACHE/venv-bench-plot/bin/python" -m bench "$@"

@@ -93,6 +93,7 @@ case $purpose in
     python_venv "$cache/venv-bench-plot" bench/requirements-plot.txt
     # Peers may be missing: the table then says so.
     python_venv "$cache/venv-bench" bench/requirements.txt || say "LiteLLM is not installable here; it is left out"
+    python_venv "$cache/venv-bench-detectors" bench/requirements-detectors.txt || say "Presidio is not installable here; it is left out"
     node_modules bench/portkey || say "Portkey is not installable here; it is left out"
     ;;
   fuzz)

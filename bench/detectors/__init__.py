@@ -1,0 +1,1 @@
+"""The detectors beside Presidio's pattern recognisers, on the same labelled texts."""
