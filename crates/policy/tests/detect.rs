@@ -267,6 +267,10 @@ fn kinds_name_themselves() {
         assert_eq!(Kind::new(kind.as_str(), kind.class()), Some(kind));
     }
     assert_eq!(Kind::builtins().count(), 44);
+    let documented = include_str!("../../../docs/operators.md");
+    for kind in Kind::builtins() {
+        assert!(documented.contains(&format!("`{kind}`")), "{kind} is not in docs/operators.md");
+    }
     assert!(Kind::new("Bad", DataClass::Pii).is_none());
     assert!(Kind::new("", DataClass::Pii).is_none());
     assert!(Kind::new(&"a".repeat(31), DataClass::Pii).is_none());

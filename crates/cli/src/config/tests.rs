@@ -80,6 +80,35 @@ fn the_contract_s_example_is_taken() {
 }
 
 #[test]
+fn detectors_are_configured() {
+    let toml = r#"
+        [detectors]
+        off = ["ip_address"]
+        score_min = 0.6
+        [[detectors.custom]]
+        name = "project"
+        pattern = '\bPRJ-\d{4}\b'
+        words = ["operation sunrise"]
+        class = "secret"
+        [detectors.hook]
+        url = "http://127.0.0.1:5002/analyze"
+        on_failure = "ignore"
+    "#;
+    let detectors = with(toml, &[]).unwrap().detectors;
+    assert_eq!(detectors.custom[0].class, policy::DataClass::Secret);
+    assert_eq!(detectors.hook.unwrap().timeout_ms, 1_000);
+    for (toml, says) in [
+        ("[detectors]\noff = [\"mail\"]", "detectors.off: found \"mail\", allowed: "),
+        ("[[detectors.custom]]\nname = \"a\"", "has neither a pattern nor words"),
+        ("[detectors]\non = []", "detectors.on: unknown key; allowed here: off, "),
+        ("[detectors.hook]\nurl = \"localhost\"", "detectors.hook.url: found no URL"),
+    ] {
+        let error = with(toml, &[]).unwrap_err();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
 fn a_folder_of_policies_that_is_configured_has_to_be_there() {
     assert_eq!(with("", &[]).unwrap().policies.folder(), None);
     let missing = "[policies]\ndirectory = \"no/such/folder\"";
