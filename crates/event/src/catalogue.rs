@@ -138,7 +138,7 @@ events! {
         /// How long it took.
         duration_us: u64, Open, 85;
         /// What the policies saw of the call; other policies can be tried on it later.
-        context: Value, Content, {"source": "finance-app", "user": "u-42", "model": "gpt-4o", "at": 1772620200000000};
+        context: Value, Content, {"at": 1772620200000000, "model": "gpt-4o", "source": "finance-app", "user": "u-42"};
     }
     /// A policy blocked the request.
     RequestBlocked {
