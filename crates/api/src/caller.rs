@@ -2,9 +2,10 @@
 
 use crate::machine;
 use crate::problem::Problem;
+use crate::roles::{Action, Grant};
 use crate::serve::Peer;
 use axum::extract::FromRequestParts;
-use control::{ApiKey, Role, Scope, User};
+use control::{ApiKey, User};
 use event::Decision;
 use http::request::Parts;
 use index::EventRow;
@@ -16,6 +17,8 @@ use std::sync::Arc;
 pub(crate) struct Caller {
     pub who: Who,
     pub peer: Peer,
+    /// How much of what was asked for the caller gets; never nothing.
+    pub grant: Grant,
 }
 
 /// How a caller is known.
@@ -68,33 +71,41 @@ impl Caller {
         }
     }
 
+    /// The end user whose decisions are all that the caller sees; none: it is not bound to one.
+    pub(crate) fn own_user(&self) -> Option<&str> {
+        match &self.who {
+            Who::User(user) if self.grant != Grant::All => Some(&user.username),
+            _ => None,
+        }
+    }
+
+    /// The source whose decisions are all that the caller sees; none: it is not bound to one.
+    pub(crate) fn own_source(&self) -> Option<&str> {
+        match &self.who {
+            Who::Key(key) => key.source.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Both of these.
     pub(crate) fn sight(&self) -> Sight {
-        match &self.who {
-            Who::User(user) if user.role == Role::Viewer => {
-                Sight { user_id: Some(user.username.clone()), source: None }
-            }
-            Who::Key(key) => Sight { user_id: None, source: key.source.clone() },
-            Who::Operator | Who::User(_) => Sight::default(),
+        Sight {
+            user_id: self.own_user().map(str::to_owned),
+            source: self.own_source().map(str::to_owned),
         }
     }
+}
 
-    pub(crate) fn may_read(&self) -> bool {
-        match &self.who {
-            Who::Operator | Who::User(_) => true,
-            Who::Key(key) => key.allows(Scope::Read),
+// === impl Who ===
+
+impl Who {
+    /// How much of what an action is about it gets.
+    pub(crate) fn grant(&self, action: Action) -> Grant {
+        match self {
+            Self::Operator => Grant::All,
+            Self::User(user) => action.rule().of_role(user.role),
+            Self::Key(key) => action.rule().of_scopes(&key.scopes),
         }
-    }
-
-    pub(crate) fn has_role(&self, roles: &[Role]) -> bool {
-        match &self.who {
-            Who::Operator => true,
-            Who::User(user) => roles.contains(&user.role),
-            Who::Key(_) => false,
-        }
-    }
-
-    pub(crate) const fn is_operator(&self) -> bool {
-        matches!(self.who, Who::Operator)
     }
 }
 

@@ -12,6 +12,7 @@ mod machine;
 mod openapi;
 mod params;
 mod problem;
+mod roles;
 mod router;
 mod routes;
 mod schemas;

@@ -1,6 +1,7 @@
 //! The OpenAPI document, made from the handlers and the table of routes.
 
 use crate::problem::Problem;
+use crate::roles::Door;
 use crate::routes::{self, TABLE};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
@@ -115,9 +116,11 @@ fn require_all(name: &str, schema: &mut Value) {
 
 /// What all operations have in common, from the table.
 fn complete(operation: &mut Value, route: &routes::Route) {
-    use crate::gate::Access;
+    let rule = route.action.rule();
     let about = operation["description"].as_str().unwrap_or_default();
-    operation["description"] = format!("{about}\n\n{}", route.access.about()).trim().into();
+    operation["description"] = format!("{about}\n\n{}", rule.about()).trim().into();
+    operation["x-action"] = rule.name.into();
+    operation["x-grants"] = rule.granted().map(|(who, grant)| (who, grant.as_str())).collect();
     let problem = |text: &str| {
         json!({
             "description": text,
@@ -126,14 +129,10 @@ fn complete(operation: &mut Value, route: &routes::Route) {
             }
         })
     };
-    let credential = match route.access {
-        Access::Public => None,
-        Access::Ledger => Some(json!([{}, { "bearer": [] }])),
-        Access::Operator => {
-            operation["x-control-socket"] = true.into();
-            None
-        }
-        Access::Read | Access::Officer => Some(json!([{ "bearer": [] }])),
+    let credential = match rule.door {
+        Door::Open => None,
+        Door::Ledger => Some(json!([{}, { "bearer": [] }])),
+        Door::Closed => Some(json!([{ "bearer": [] }])),
     };
     if let Some(credential) = credential {
         operation["security"] = credential;

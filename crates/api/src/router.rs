@@ -1,10 +1,10 @@
 //! The table of routes, as what serves them.
 
 use crate::docs::Source;
-use crate::gate::{self, Access, Gate};
+use crate::gate::{self, Gate};
 use crate::openapi::openapi_json;
 use crate::problem::Problem;
-use crate::routes::{Route, TABLE};
+use crate::routes::TABLE;
 use crate::state::Api;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
@@ -15,21 +15,11 @@ use http::StatusCode;
 const BODY_BYTES_MAX: usize = 256 * 1024;
 
 impl Api {
-    /// The routes as the network sees them.
+    /// The routes. Whoever comes over the control socket is its operator: see [`crate::Peer`].
     pub fn router(&self) -> Router {
-        self.routes(|route| route.access != Access::Operator)
-    }
-
-    /// The routes as the control socket has them.
-    pub fn socket_router(&self) -> Router {
-        self.routes(|_| true)
-    }
-
-    fn routes(&self, serves: impl Fn(&Route) -> bool) -> Router {
         let mut router = Router::new();
-        for route in TABLE.iter().filter(|route| serves(route)) {
-            let gate =
-                Gate { shared: self.shared.clone(), access: route.access, action: route.action };
+        for route in TABLE {
+            let gate = Gate { shared: self.shared.clone(), action: route.action };
             let handler = (route.handler)().layer(from_fn_with_state(gate, gate::pass));
             router = router.route(route.path, handler);
         }

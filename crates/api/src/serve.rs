@@ -113,7 +113,7 @@ impl Api {
             bind(path).map_err(|source| ServeError::Socket { path: path.to_owned(), source })?;
         let ours = rustix::process::geteuid().as_raw();
         let socket = Socket { listener, ours };
-        serve(self.socket_router(), socket, limits, stop).await;
+        serve(self.router(), socket, limits, stop).await;
         // Left behind it would do no harm: the next start replaces it.
         let _removed = std::fs::remove_file(path);
         Ok(())

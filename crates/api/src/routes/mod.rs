@@ -12,7 +12,7 @@ mod sessions;
 mod sql;
 
 use crate::docs;
-use crate::gate::Access;
+use crate::roles::Action;
 use crate::state::Shared;
 use axum::routing::{MethodRouter, get, post};
 use std::sync::Arc;
@@ -35,53 +35,51 @@ pub(crate) use sql::__path_sql;
 pub(crate) struct Route {
     pub method: &'static str,
     pub path: &'static str,
-    pub access: Access,
-    /// What accesses record; also where it is refused.
-    pub action: &'static str,
+    /// What the table of roles knows it as.
+    pub action: Action,
     pub handler: fn() -> MethodRouter<Arc<Shared>>,
 }
 
 macro_rules! table {
-    ($($method:literal $path:literal $access:ident $action:literal => $handler:expr;)+) => {
+    ($($method:literal $path:literal $action:ident => $handler:expr;)+) => {
         /// Every route.
         pub(crate) const TABLE: &[Route] = &[$(Route {
             method: $method,
             path: $path,
-            access: Access::$access,
-            action: $action,
+            action: Action::$action,
             handler: || $handler,
         },)+];
     };
 }
 
 table! {
-    "POST" "/api/v1/auth/login" Public "login" => post(auth::login);
-    "GET" "/api/v1/audit/logs" Read "list" => get(decisions::list);
-    "GET" "/api/v1/audit/logs/{id}" Read "show" => get(decisions::show);
-    "GET" "/api/v1/audit/logs/{id}/proof" Read "proof" => get(decisions::proof);
-    "GET" "/api/v1/audit/events" Read "events" => get(events::events);
-    "GET" "/api/v1/audit/traces/{trace_id}" Read "trace" => get(events::trace);
-    "GET" "/api/v1/audit/sessions" Read "sessions" => get(sessions::sessions);
-    "GET" "/api/v1/audit/sessions/{id}" Read "session" => get(sessions::session);
-    "GET" "/api/v1/metrics" Read "metrics" => get(metrics::metrics);
-    "GET" "/api/v1/reviews" Officer "reviews_list" => get(reviews::reviews);
-    "GET" "/api/v1/reviews/{id}" Officer "review_show" => get(reviews::review);
-    "POST" "/api/v1/reviews/{id}/approve" Officer "review_approve" => post(reviews::approve);
-    "POST" "/api/v1/reviews/{id}/reject" Officer "review_reject" => post(reviews::reject);
-    "POST" "/api/v1/sql" Officer "sql" => post(sql::sql);
-    "GET" "/api/v1/keys" Operator "keys_list" => get(keys::keys);
-    "POST" "/api/v1/keys" Operator "keys_create" => post(keys::create);
-    "POST" "/api/v1/keys/{id}/rotate" Operator "keys_rotate" => post(keys::rotate);
-    "POST" "/api/v1/keys/{id}/revoke" Operator "keys_revoke" => post(keys::revoke);
-    "GET" "/api/openapi.json" Public "openapi" => get(docs::document);
-    "GET" "/api/docs" Public "docs" => get(docs::page);
-    "GET" "/ledger/checkpoint" Ledger "ledger" => get(ledger::checkpoint);
-    "GET" "/ledger/vkey" Ledger "ledger" => get(ledger::vkey);
-    "GET" "/ledger/tile/{*path}" Ledger "ledger" => get(ledger::tile);
-    "GET" "/ledger/{epoch}/checkpoint" Ledger "ledger" => get(ledger::epoch_checkpoint);
-    "GET" "/ledger/{epoch}/vkey" Ledger "ledger" => get(ledger::epoch_vkey);
-    "GET" "/ledger/{epoch}/tile/{*path}" Ledger "ledger" => get(ledger::epoch_tile);
-    "GET" "/healthz" Public "health" => get(health::healthz);
-    "GET" "/readyz" Public "health" => get(health::readyz);
-    "GET" "/metrics" Public "health" => get(health::figures);
+    "POST" "/api/v1/auth/login" SignIn => post(auth::login);
+    "GET" "/api/v1/audit/logs" List => get(decisions::list);
+    "GET" "/api/v1/audit/logs/{id}" Show => get(decisions::show);
+    "GET" "/api/v1/audit/logs/{id}/proof" Proof => get(decisions::proof);
+    "GET" "/api/v1/audit/events" Events => get(events::events);
+    "GET" "/api/v1/audit/traces/{trace_id}" Trace => get(events::trace);
+    "GET" "/api/v1/audit/sessions" Sessions => get(sessions::sessions);
+    "GET" "/api/v1/audit/sessions/{id}" Session => get(sessions::session);
+    "GET" "/api/v1/metrics" Metrics => get(metrics::metrics);
+    "GET" "/api/v1/reviews" ReviewsList => get(reviews::reviews);
+    "GET" "/api/v1/reviews/{id}" ReviewShow => get(reviews::review);
+    "POST" "/api/v1/reviews/{id}/approve" ReviewApprove => post(reviews::approve);
+    "POST" "/api/v1/reviews/{id}/reject" ReviewReject => post(reviews::reject);
+    "POST" "/api/v1/sql" Sql => post(sql::sql);
+    "GET" "/api/v1/keys" KeysList => get(keys::keys);
+    "POST" "/api/v1/keys" KeysCreate => post(keys::create);
+    "POST" "/api/v1/keys/{id}/rotate" KeysRotate => post(keys::rotate);
+    "POST" "/api/v1/keys/{id}/revoke" KeysRevoke => post(keys::revoke);
+    "GET" "/api/openapi.json" Documentation => get(docs::document);
+    "GET" "/api/docs" Documentation => get(docs::page);
+    "GET" "/ledger/checkpoint" Ledger => get(ledger::checkpoint);
+    "GET" "/ledger/vkey" Ledger => get(ledger::vkey);
+    "GET" "/ledger/tile/{*path}" Ledger => get(ledger::tile);
+    "GET" "/ledger/{epoch}/checkpoint" Ledger => get(ledger::epoch_checkpoint);
+    "GET" "/ledger/{epoch}/vkey" Ledger => get(ledger::epoch_vkey);
+    "GET" "/ledger/{epoch}/tile/{*path}" Ledger => get(ledger::epoch_tile);
+    "GET" "/healthz" Health => get(health::healthz);
+    "GET" "/readyz" Health => get(health::readyz);
+    "GET" "/metrics" Health => get(health::figures);
 }

@@ -6,14 +6,14 @@ pub mod memory;
 
 use api::{Api, Parts, Peer, Settings};
 use axum::body::Body;
-use control::{Control, NewKey, Scope};
+use control::{Control, NewKey, Role, Scope};
 use event::{Component, Event, RequestCompleted, RequestReceived, Timestamp};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use memory::MemoryIndex;
-use recorder::{DecisionIds, Options, PersonNames, Role, Running};
+use recorder::{DecisionIds, Options, PersonNames, Running};
 use review::{About, Desk, Hold};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -123,12 +123,7 @@ impl TestApp {
 
     /// A call over the control socket.
     pub async fn operator(&self, method: &str, uri: &str, body: Value) -> Answer {
-        send(
-            self.api.socket_router(),
-            request(method, uri, None, &body),
-            Peer::Socket { uid: 1000 },
-        )
-        .await
+        send(self.api.router(), request(method, uri, None, &body), Peer::Socket { uid: 1000 }).await
     }
 
     pub async fn anon(&self, method: &str, uri: &str) -> Answer {
@@ -146,6 +141,16 @@ impl TestApp {
     /// A token of the administrator.
     pub fn admin(&self) -> String {
         self.control.login("admin", PASSWORD, "").unwrap().token.to_string()
+    }
+
+    /// A token of somebody with this role, whose name is the role's.
+    pub fn token(&self, role: Role) -> String {
+        let name = role.as_str();
+        let known = self.control.users().unwrap().iter().any(|user| user.username == name);
+        if !known {
+            self.control.create_user(name, PASSWORD, role).unwrap();
+        }
+        self.control.login(name, PASSWORD, "").unwrap().token.to_string()
     }
 
     /// A key with scope read.
@@ -171,10 +176,10 @@ impl TestApp {
         };
         let decision_id = ids.decision_id;
         let mut writer = recorder.decision(ids, persons);
-        let mut body = writer.body(Role::ClientRequest, 0).unwrap();
+        let mut body = writer.body(recorder::Role::ClientRequest, 0).unwrap();
         body.push(format!("{{\"prompt\":\"of {user}\"}}").as_bytes());
         writer.commit(&[received(source, user)], vec![body]).await.unwrap();
-        let mut body = writer.body(Role::UpstreamResponse, 1).unwrap();
+        let mut body = writer.body(recorder::Role::UpstreamResponse, 1).unwrap();
         body.push(&[0xff, 0xfe, 0x00]);
         writer.commit(&[completed()], vec![body]).await.unwrap();
         decision_id
@@ -192,7 +197,7 @@ impl TestApp {
         };
         let fingerprint = review::fingerprint(None, "", "", None, ids.decision_id.as_bytes());
         let mut writer = recorder.decision(ids, persons.clone());
-        let mut body = writer.body(Role::ClientRequest, 0).unwrap();
+        let mut body = writer.body(recorder::Role::ClientRequest, 0).unwrap();
         body.push(b"{\"prompt\":\"a large loan\"}");
         let opening = self.desk.opening(control::ReviewStage::Request, reviewers);
         let events = [received("finance", user), opening.event()];

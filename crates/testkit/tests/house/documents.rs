@@ -14,6 +14,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/client-headers.md",
     "docs/operators.md",
     "docs/policies.md",
+    "docs/roles.md",
 ];
 
 #[test]

@@ -1,0 +1,124 @@
+//! Walks the OpenAPI document as everybody who can call: what each gets is what the table of
+//! roles says, and what `docs/roles.md` shows.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+mod common;
+
+use common::{Answer, TestApp};
+use control::{NewKey, Role, Scope};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::path::Path;
+
+/// Who calls, as the document's `x-grants` and the table's columns name them.
+const CALLERS: [&str; 8] = [
+    "nobody",
+    "admin",
+    "compliance_officer",
+    "viewer",
+    "read_key",
+    "ingest_key",
+    "gateway_key",
+    "operator",
+];
+const HEAD: &str = "# Who may do what\n\n\
+    Written by a test (`cargo test -p api --test roles`) that calls every route of the OpenAPI\n\
+    document as everybody who can call, and compares with the table in `crates/api/src/roles.rs`;\n\
+    it fails where this page is stale.\n\n\
+    - **all**: everything; **own**: what is theirs. A viewer's are the decisions of the user that\n\
+    \x20 the account stands for, a key's are those of the source that it was made for (all, where it\n\
+    \x20 was made for none). What exists and is not theirs is 404, as if it did not, and recorded.\n\
+    - **401**: asks for a credential; **403**: refused, and the refusal is recorded.\n\
+    - *operator* is whoever may open the control socket of the data directory (mode 0600).\n\
+    - Keys with several scopes may do what any one of these may.\n\n";
+
+async fn call(app: &TestApp, who: &str, method: &str, uri: &str) -> Answer {
+    let body = if method == "GET" { Value::Null } else { json!({}) };
+    let key = |scope| {
+        let new = NewKey { scopes: vec![scope], ..NewKey::default() };
+        Some(app.control.create_key(new).unwrap().secret.to_string())
+    };
+    let credential = match who {
+        "nobody" => None,
+        "operator" => return app.operator(method, uri, body).await,
+        "admin" => Some(app.admin()),
+        "read_key" => key(Scope::Read),
+        "ingest_key" => key(Scope::Ingest),
+        "gateway_key" => key(Scope::Gateway),
+        role => Some(app.token(role.parse().unwrap())),
+    };
+    app.call(common::request(method, uri, credential.as_deref(), &body)).await
+}
+
+/// What came of it: a refusal, or how much the table grants.
+fn outcome<'a>(answer: &Answer, granted: &'a str) -> &'a str {
+    match answer.status.as_u16() {
+        status @ (401 | 403) => match (status, answer.problem().as_str()) {
+            (401, "unauthenticated") => "401",
+            (403, "forbidden") => "403",
+            _ => granted,
+        },
+        _ => granted,
+    }
+}
+
+#[tokio::test]
+async fn every_route_gives_every_role_what_the_table_says() {
+    let app = TestApp::new().await;
+    let document: Value = serde_json::from_str(&api::openapi_json()).unwrap();
+    let mut page = HEAD.to_owned();
+    writeln!(page, "| route | action | {} |", CALLERS.join(" | ").replace('_', " ")).unwrap();
+    writeln!(page, "|{}", " --- |".repeat(CALLERS.len() + 2)).unwrap();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let method = method.to_uppercase();
+            let action = operation["x-action"].as_str();
+            let action = action.unwrap_or_else(|| panic!("{method} {path} names no action"));
+            let uri = path.replace("{path}", "0/000").replace("{epoch}", "1").replace('{', "");
+            let uri = uri.replace('}', "");
+            let is_open = operation["security"].is_null();
+            let mut row = format!("| `{method} {path}` | {action} |");
+            for who in CALLERS {
+                let granted = match who {
+                    _ if is_open => "all",
+                    "operator" => "all",
+                    "nobody" => "401",
+                    who => operation["x-grants"][who].as_str().unwrap_or("403"),
+                };
+                let answer = call(&app, who, &method, &uri).await;
+                let found =
+                    outcome(&answer, if granted.starts_with('4') { "let in" } else { granted });
+                assert_eq!(found, granted, "{method} {path} as {who}: {answer:?}");
+                write!(row, " {found} |").unwrap();
+            }
+            writeln!(page, "{row}").unwrap();
+        }
+    }
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/roles.md");
+    if std::fs::read_to_string(&committed).ok().as_deref() != Some(page.as_str()) {
+        let fresh = Path::new(env!("CARGO_TARGET_TMPDIR")).join("roles.md");
+        std::fs::write(&fresh, page).unwrap();
+        panic!("{} is stale: copy {} over it", committed.display(), fresh.display());
+    }
+}
+
+#[tokio::test]
+async fn several_scopes_add_up() {
+    let app = TestApp::new().await;
+    let scopes = vec![Scope::Gateway, Scope::Read];
+    let both = app.control.create_key(NewKey { scopes, ..NewKey::default() }).unwrap().secret;
+    app.get(&both, "/api/v1/audit/logs").await.ok();
+    assert_eq!(app.get(&both, "/api/v1/keys").await.problem(), "forbidden");
+    assert_eq!(
+        app.accesses(),
+        ["list ok", "keys_list denied"]
+            .map(|access| { format!("{access} {}", app.control.list_keys().unwrap()[0].id) })
+    );
+}
+
+#[tokio::test]
+async fn ledger_that_is_not_public_is_for_readers() {
+    let app = TestApp::new().await;
+    assert_eq!(app.anon("GET", "/ledger/vkey").await.problem(), "unauthenticated");
+    app.get(&app.token(Role::Viewer), "/ledger/vkey").await.ok();
+}
