@@ -127,6 +127,8 @@ events! {
         stage: String, Open, "request";
         /// The strongest outcome.
         outcome: String, Open, "ALLOW";
+        /// What was done, where it is less than `outcome`: `FLAG` for a streamed answer that was observed, because it had gone out when it was judged.
+        applied: String, Open, "FLAG";
         /// Ids of the violated policies.
         violations: Vec<String>, Open, ["pii-allow-list"];
         /// How many policies were evaluated.
@@ -165,6 +167,24 @@ events! {
         status_code: u16, Open, 403;
         /// Time from arrival to the answer.
         latency_ms: f64, Open, 412.0;
+        /// The provider that answered.
+        provider: String, Open, "openai";
+        /// The model that answered, as the provider names it.
+        model: String, Open, "gpt-4o-2024-08-06";
+        /// Token counts.
+        usage: Usage, Open, {"input_tokens": 19, "output_tokens": 10, "total_tokens": 29};
+        /// `provider`, `estimated` or `unknown`.
+        usage_origin: String, Open, "provider";
+        /// Cost as an exact decimal; absent where unknown.
+        cost_usd: String, Open, "0.0001475";
+        /// As in `request_completed`.
+        cost_state: String, Open, "exact";
+        /// Date of the price catalogue.
+        price_catalogue: String, Open, "2026-11-01";
+        /// Why the model stopped.
+        finish_reason: String, Open, "stop";
+        /// Size of the answer's body as received.
+        response_bytes: u64, Open, 1204;
     }
     /// A policy sent the request to a person.
     RequestEscalated {
@@ -183,6 +203,24 @@ events! {
         policy_ids: Vec<String>, Open, ["large-loan"];
         /// The review.
         review_id: String, Open, "rev_0191e4c2";
+        /// The provider that answered.
+        provider: String, Open, "openai";
+        /// The model that answered, as the provider names it.
+        model: String, Open, "gpt-4o-2024-08-06";
+        /// Token counts.
+        usage: Usage, Open, {"input_tokens": 19, "output_tokens": 10, "total_tokens": 29};
+        /// `provider`, `estimated` or `unknown`.
+        usage_origin: String, Open, "provider";
+        /// Cost as an exact decimal; absent where unknown.
+        cost_usd: String, Open, "0.0001475";
+        /// As in `request_completed`.
+        cost_state: String, Open, "exact";
+        /// Date of the price catalogue.
+        price_catalogue: String, Open, "2026-11-01";
+        /// Why the model stopped.
+        finish_reason: String, Open, "stop";
+        /// Size of the answer's body as received.
+        response_bytes: u64, Open, 1204;
     }
     /// A review was opened.
     ReviewCreated {
@@ -283,8 +321,10 @@ events! {
     RequestCompleted {
         /// Status that the caller got.
         status_code: u16, Open, 200;
-        /// Time from arrival to the end of the answer.
+        /// Time from arrival to the end of the answer, without `held_ms`.
         latency_ms: f64, Open, 812.4;
+        /// Time that the call was held for persons.
+        held_ms: u64, Open, 48211;
         /// Time from arrival to the answer's first byte.
         ttft_ms: f64, Open, 320.9;
         /// Time that was ours and not the provider's.

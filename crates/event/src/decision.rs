@@ -81,6 +81,36 @@ pub struct Decision {
     pub streamed: Option<bool>,
 }
 
+/// What events say of an answer that does not go out, or not yet.
+struct Answer<'a> {
+    provider: &'a Option<String>,
+    model: &'a Option<String>,
+    finish_reason: &'a Option<String>,
+    cost_usd: &'a Option<String>,
+    usage_origin: &'a Option<String>,
+    usage: Option<&'a Usage>,
+}
+
+macro_rules! answer_of {
+    ($event:ty) => {
+        impl<'a> From<&'a $event> for Answer<'a> {
+            fn from(data: &'a $event) -> Self {
+                Self {
+                    provider: &data.provider,
+                    model: &data.model,
+                    finish_reason: &data.finish_reason,
+                    cost_usd: &data.cost_usd,
+                    usage_origin: &data.usage_origin,
+                    usage: data.usage.as_ref(),
+                }
+            }
+        }
+    };
+}
+
+answer_of!(crate::ResponseBlocked);
+answer_of!(crate::ResponseEscalated);
+
 impl Decision {
     /// A decision of which nothing is known yet.
     pub const fn new(
@@ -165,9 +195,12 @@ impl Decision {
             EventData::ResponseBlocked(data) => {
                 self.close(data.status_code, data.latency_ms);
                 self.outcome.clone_from(&data.outcome);
+                self.answered(&Answer::from(&**data));
             }
-            EventData::RequestEscalated(_) | EventData::ResponseEscalated(_) => {
+            EventData::RequestEscalated(_) => self.outcome = Some("ESCALATE".to_owned()),
+            EventData::ResponseEscalated(data) => {
                 self.outcome = Some("ESCALATE".to_owned());
+                self.answered(&Answer::from(&**data));
             }
             EventData::ReviewCreated(_) => self.review("pending"),
             EventData::ReviewApproved(_) => self.review("approved"),
@@ -199,6 +232,24 @@ impl Decision {
         self.usage_origin.clone_from(&data.usage_origin);
         self.response_preview.clone_from(&data.response_preview);
         if let Some(usage) = &data.usage {
+            self.count(usage);
+        }
+    }
+
+    /// What an answer cost that does not go out, or not yet. A review that refuses one says
+    /// nothing of it again.
+    fn answered(&mut self, answer: &Answer<'_>) {
+        let set = |into: &mut Option<String>, said: &Option<String>| {
+            if said.is_some() {
+                into.clone_from(said);
+            }
+        };
+        set(&mut self.provider, answer.provider);
+        set(&mut self.model, answer.model);
+        set(&mut self.finish_reason, answer.finish_reason);
+        set(&mut self.cost_usd, answer.cost_usd);
+        set(&mut self.usage_origin, answer.usage_origin);
+        if let Some(usage) = answer.usage {
             self.count(usage);
         }
     }

@@ -79,7 +79,7 @@ async fn run(shared: Arc<Shared>, request: Request<Incoming>, peer: IpAddr, to: 
         Joined::Done => return,
     };
     match router::plan(&shared, &call, &facts) {
-        Ok(plan) => enter(call, plan, facts, received, to).await,
+        Ok(plan) => Box::pin(enter(call, plan, facts, received, to)).await,
         Err(refusal) => refuse(&call, refusal, &received, to).await,
     }
 }

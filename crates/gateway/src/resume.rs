@@ -1,7 +1,7 @@
 //! Requests that are held: holding one, joining one that is, going on with one that was let
 //! through.
 
-use crate::answer::Guarded;
+use crate::answer::{Guarded, Reviewed};
 use crate::call::{Call, Intent};
 use crate::passage::{self, Begun, Passing};
 use crate::policies::{Verdict, of_request};
@@ -16,7 +16,7 @@ use http::{HeaderValue, Method, header};
 use policy::{Outcome, Tokens};
 use recorder::DecisionWriter;
 use review::{About, Desk, PickedUp, ReviewError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use wire::RequestFacts;
 
 /// Header by which a request names the review that holds it.
@@ -90,8 +90,10 @@ pub(crate) async fn hold(
     };
     let opening = desk.opening(ReviewStage::Request, verdict.decision.reviewers());
     let mut events = verdict.events.clone();
-    events.extend(reviews::escalated(&verdict, &opening));
-    let intent = Intent { facts: &facts, events, received: &received, sent: None };
+    events.extend(reviews::request_escalated(&verdict, &opening));
+    // What is held is what goes on once it is let through, so what persons see and decide about.
+    let sent = verdict.body.as_deref();
+    let intent = Intent { facts: &facts, events, received: &received, sent };
     let writer = match call.begin(intent).await {
         Ok(writer) => writer,
         // Nothing is held that is not recorded as held, whatever happens to other calls.
@@ -101,6 +103,7 @@ pub(crate) async fn hold(
         method: call.method.as_str().to_owned(),
         path: call.path.clone(),
         content_type: call.content_type().map(str::to_owned),
+        tokens: verdict.tokens.clone(),
     };
     let preview = facts.prompt_preview.as_deref().map(|text| call.shared.redact(text));
     let held = Held {
@@ -110,7 +113,7 @@ pub(crate) async fn hold(
         fingerprint,
         model: facts.model.as_deref(),
         prompt_preview: preview,
-        bytes: reviews::pack(&head, &received),
+        bytes: reviews::pack(&head, verdict.body.as_ref().unwrap_or(&received)),
     };
     match reviews::hold(desk, writer, held).await {
         Ok(review) => {
@@ -158,11 +161,11 @@ async fn go_on(mut call: Call, desk: &Desk, picked: PickedUp, to: Caller) {
     let PickedUp { review, about, persons, writer, held, .. } = picked;
     let held = Bytes::from(held);
     let restored = restore(&mut call, &review, about, &held);
-    let ready = restored.and_then(|(received, facts)| {
-        let plan = router::plan(&shared, &call, &facts)?;
-        Ok((plan, received, facts))
+    let ready = restored.and_then(|restored| {
+        let plan = router::plan(&shared, &call, &restored.facts)?;
+        Ok((plan, restored))
     });
-    let (plan, received, facts): (Plan<'_>, _, _) = match ready {
+    let (plan, Restored { received, facts, tokens }): (Plan<'_>, _) = match ready {
         Ok(ready) => ready,
         Err(refusal) => {
             end(&call, writer, &refusal).await;
@@ -173,9 +176,13 @@ async fn go_on(mut call: Call, desk: &Desk, picked: PickedUp, to: Caller) {
     let guarded = shared.guard.as_ref().map(|_| Guarded {
         facts: of_request(call.asked(&facts, &received)),
         outcome: Outcome::Escalate,
-        tokens: Tokens::new(),
+        tokens,
         received: received.clone(),
-        review: Some(review.id.clone()),
+        review: Some(Reviewed {
+            id: review.id.clone(),
+            fingerprint: review.fingerprint,
+            held_ms: reviews::held_ms(&review),
+        }),
     });
     let (inner, kept) = reviews::tee(to);
     let body = received.clone();
@@ -193,13 +200,20 @@ async fn go_on(mut call: Call, desk: &Desk, picked: PickedUp, to: Caller) {
     }
 }
 
+/// A request as it was held.
+struct Restored {
+    received: Bytes,
+    facts: RequestFacts,
+    tokens: Tokens,
+}
+
 /// Makes a call what it was when it was held.
 fn restore(
     call: &mut Call,
     review: &Review,
     about: About,
     held: &Bytes,
-) -> Result<(Bytes, RequestFacts), Refusal> {
+) -> Result<Restored, Refusal> {
     let damaged = || {
         tracing::error!(review = review.id, "a held request is damaged");
         Refusal::new(Code::UpstreamError, "The request that was held is damaged.")
@@ -221,10 +235,13 @@ fn restore(
     call.caller.subjects = about.subjects;
     call.caller.source.clone_from(&review.source);
     call.caller.request_type.clone_from(&review.request_type);
-    // How long persons took is the review's matter.
-    call.arrived = Instant::now();
+    // How long persons took is told apart: what counts is the time before, and from now on.
+    let before_us = review.created_at.as_micros() - review.arrived_at.as_micros();
+    let before = Duration::from_micros(before_us.max(0).unsigned_abs());
+    let now = Instant::now();
+    call.arrived = now.checked_sub(before).unwrap_or(now);
     let chars = call.shared.preview_chars_read();
     let facts = wire::read_request(&call.route, call.content_type(), &received, chars)
         .map_err(|error| Refusal::new(Code::InvalidBody, error.to_string()))?;
-    Ok((received, facts))
+    Ok(Restored { received, facts, tokens: head.tokens })
 }

@@ -79,6 +79,7 @@ impl Gateway {
             recorder,
             keys,
             ready,
+            stopping: watch::Sender::new(false),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -114,6 +115,7 @@ impl Gateway {
             });
         }
         drop(listener);
+        self.shared.stopping.send_replace(true);
         let drain = self.shared.settings.timeouts.drain;
         if tokio::time::timeout(drain, graceful.shutdown()).await.is_err() {
             tracing::warn!(?drain, "requests were still under way when the time to drain was over");

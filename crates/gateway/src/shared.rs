@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     pub guard: Option<Guard>,
     pub refusals: Arc<Refusals>,
     pub ready: watch::Receiver<Readiness>,
+    /// True once the process is told to stop: who waits for a person need not wait on.
+    pub stopping: watch::Sender<bool>,
 }
 
 impl Shared {

@@ -69,7 +69,15 @@ fn blocked(review: &Review, at: Timestamp) -> Event {
             Event::new(Component::Gateway, at, data)
         }
         ReviewStage::Response => {
-            let data = ResponseBlocked { outcome, policy_ids, review_id, status_code, latency_ms };
+            // What the answer cost was said when it was held.
+            let data = ResponseBlocked {
+                outcome,
+                policy_ids,
+                review_id,
+                status_code,
+                latency_ms,
+                ..ResponseBlocked::default()
+            };
             Event::new(Component::Gateway, at, data)
         }
     }

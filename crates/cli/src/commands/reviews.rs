@@ -145,9 +145,11 @@ impl Show {
             heading("what the policies saw", &out)?;
             text(&answer["facts"].to_string(), &out)?;
         }
-        for name in ["request", "response"] {
-            body(name, &answer[name]["body"], &out)?;
+        body("request", &answer["request"]["body"], &out)?;
+        for sent in answer["request"]["upstream"].as_array().into_iter().flatten() {
+            body("request, as it goes on", sent, &out)?;
         }
+        body("response", &answer["response"]["body"], &out)?;
         for sent in answer["response"]["upstream"].as_array().into_iter().flatten() {
             body("response, provider's side", sent, &out)?;
         }

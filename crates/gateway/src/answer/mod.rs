@@ -2,7 +2,7 @@
 
 mod verdict;
 
-pub(crate) use verdict::Guarded;
+pub(crate) use verdict::{Guarded, Reviewed};
 
 use crate::body::{AnswerBody, Piece, Sink};
 use crate::call::{Answered, Call, commit, millis};
@@ -411,6 +411,7 @@ impl Reply<'_> {
         RequestCompleted {
             status_code: Some(status),
             latency_ms: Some(millis(self.call.arrived)),
+            held_ms: self.reviewed().map(|review| review.held_ms),
             ttft_ms: end.first_byte_ms,
             overhead_ms: Some(round(total.saturating_sub(end.waited))),
             provider: Some(self.from.provider.name.clone()),

@@ -27,7 +27,16 @@ pub(crate) struct Guarded {
     /// The request as the caller sent it.
     pub received: Bytes,
     /// The review that let it through.
-    pub review: Option<String>,
+    pub review: Option<Reviewed>,
+}
+
+/// The review that let a request through.
+pub(crate) struct Reviewed {
+    pub id: String,
+    /// What makes a request the same one: that of the caller's, before anything was taken out.
+    pub fingerprint: Fingerprint,
+    /// How long it held the call.
+    pub held_ms: u64,
 }
 
 /// An answer that does not go out, or not yet.
@@ -94,6 +103,11 @@ impl Reply<'_> {
             *last = vec![verdict.body.clone().unwrap_or(body)];
         }
         Some(verdict)
+    }
+
+    /// The review that let the request through.
+    pub(super) fn reviewed(&self) -> Option<&Reviewed> {
+        self.guarded.as_ref()?.review.as_ref()
     }
 
     /// The strongest outcome of request and answer.
@@ -175,6 +189,15 @@ impl Reply<'_> {
             review_id: None,
             status_code: Some(refusal.code.status().as_u16()),
             latency_ms: completed.latency_ms,
+            provider: completed.provider,
+            model: completed.model,
+            usage: completed.usage,
+            usage_origin: completed.usage_origin,
+            cost_usd: completed.cost_usd,
+            cost_state: completed.cost_state,
+            price_catalogue: completed.price_catalogue,
+            finish_reason: completed.finish_reason,
+            response_bytes: completed.response_bytes,
         };
         let mut events = verdict.events.clone();
         events.push(Event::new(Component::Gateway, Timestamp::now(), blocked));
@@ -200,11 +223,14 @@ impl Reply<'_> {
         // Only what is kept whole is ever held.
         let Out::Kept(to, head) = out else { return };
         let Some(guarded) = self.guarded.take() else { return };
-        let fingerprint = self.call.fingerprint(&guarded.received);
-        if let Some(before) = &guarded.review {
-            // One request has one review at a time: that of its answer follows that of itself.
-            reviews::failed(desk, before).await;
-        }
+        let fingerprint = match &guarded.review {
+            Some(before) => {
+                // One request has one review at a time: that of its answer follows that of itself.
+                reviews::failed(desk, &before.id).await;
+                before.fingerprint
+            }
+            None => self.call.fingerprint(&guarded.received),
+        };
         let claimed = match reviews::claim(desk, &fingerprint).await {
             Ok(claimed) => claimed,
             Err(error) => {
@@ -249,7 +275,7 @@ impl Reply<'_> {
         self.spend(&completed);
         let opening = desk.opening(ReviewStage::Response, verdict.decision.reviewers());
         let mut events = verdict.events.clone();
-        events.extend(reviews::escalated(verdict, &opening));
+        events.extend(reviews::answer_escalated(verdict, &opening, &completed));
         if let Err(error) = self.write(&mut writer, &answered, events, bodies).await {
             // Nothing is held that is not recorded as held.
             return Err(Refusal::unrecorded(&error, true));

@@ -3,7 +3,7 @@
 use super::content::Reads;
 use super::events::Evaluation;
 use super::facts;
-use super::guard::{Guard, changes_answers, fail_closed};
+use super::guard::{Guard, changes_answers, fail_closed, redacts};
 use super::request::Verdict;
 use crate::settings::Provider;
 use bytes::Bytes;
@@ -63,17 +63,21 @@ impl Watch {
         if !self.streams {
             return decision.outcome;
         }
+        let failed = decision.outcome == Outcome::Block && !decision.errors.is_empty();
+        let strongest = self.asked(decision).max().unwrap_or_default();
+        if failed { Outcome::Block } else { strongest }
+    }
+
+    /// What each violation asks for that can still be had.
+    fn asked(&self, decision: &Decision) -> impl Iterator<Item = Outcome> {
         let policies = self.bundle.policies();
         let observed = |id: &str| {
             policies.iter().any(|policy| &*policy.id == id && policy.stream == Answer::Observe)
         };
-        let matched = decision.enforced().map(|one| match observed(&one.policy_id) {
+        decision.enforced().map(move |one| match self.streams && observed(&one.policy_id) {
             true => one.outcome.min(Outcome::Flag),
             false => one.outcome,
-        });
-        let failed = decision.outcome == Outcome::Block && !decision.errors.is_empty();
-        let strongest = matched.max().unwrap_or_default();
-        if failed { Outcome::Block } else { strongest }
+        })
     }
 }
 
@@ -112,6 +116,7 @@ impl Guard {
         let mut decision = watch.bundle.decide(&facts);
         let missed = if watch.encoded { Some(ENCODED) } else { seen.missed };
         fail_closed(&mut decision, missed);
+        let outcome = watch.holds(&decision);
         let evaluation = Evaluation {
             bundle: &watch.bundle,
             facts: &facts,
@@ -119,12 +124,13 @@ impl Guard {
             began_at,
             began,
             record_all: self.settings.record_all,
+            applied: outcome,
         };
         let events = evaluation.events();
-        let (outcome, tokens) = (watch.holds(&decision), answer.tokens.clone());
-        let (body, tokens) = match outcome {
-            Outcome::Redact => self.content.redact(watch.reads, answer.body, &seen, tokens).await,
-            _ => (None, tokens),
+        let tokens = answer.tokens.clone();
+        let (body, tokens) = match redacts(outcome, watch.asked(&decision)) {
+            true => self.content.redact(watch.reads, answer.body, &seen, tokens).await,
+            false => (None, tokens),
         };
         Verdict { outcome, decision, facts, events, body, tokens }
     }

@@ -18,6 +18,8 @@ pub(super) struct Evaluation<'a> {
     pub began_at: Timestamp,
     pub began: Instant,
     pub record_all: bool,
+    /// What holds of the outcome.
+    pub applied: Outcome,
 }
 
 impl Evaluation<'_> {
@@ -34,6 +36,8 @@ impl Evaluation<'_> {
         let complete = PolicyEvaluationComplete {
             stage: stage(),
             outcome: Some(self.decision.outcome.as_str().to_owned()),
+            applied: (self.applied < self.decision.outcome)
+                .then(|| self.applied.as_str().to_owned()),
             violations: Some(ids.iter().map(ToString::to_string).collect()),
             evaluated: Some(self.decision.evaluated as u64),
             bundle,

@@ -54,6 +54,16 @@ pub(super) fn fail_closed(decision: &mut Decision, missed: Option<&'static str>)
     decision.outcome = Outcome::Block;
 }
 
+/// Whether anything is taken out: what is held for persons is held as it may go on, so that they
+/// see, and let through, exactly that.
+pub(super) fn redacts(outcome: Outcome, mut asked: impl Iterator<Item = Outcome>) -> bool {
+    match outcome {
+        Outcome::Redact => true,
+        Outcome::Escalate => asked.any(|one| one == Outcome::Redact),
+        _ => false,
+    }
+}
+
 /// Whether a policy can change a plain answer, which is then judged before it goes out.
 pub(super) fn changes_answers(bundle: &Bundle) -> bool {
     bundle.policies().iter().any(|policy| {

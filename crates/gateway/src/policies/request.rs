@@ -3,7 +3,7 @@
 use super::content::Reads;
 use super::events::Evaluation;
 use super::facts::{self, Asked};
-use super::guard::{Guard, fail_closed};
+use super::guard::{Guard, fail_closed, redacts};
 use crate::settings::Provider;
 use bytes::Bytes;
 use event::{Event, Timestamp};
@@ -66,7 +66,9 @@ impl Guard {
             let facts = facts::at_provider(&base, provider);
             (bundle.decide(&facts), facts)
         });
+        let mut asked = Vec::new();
         let strictest = judged
+            .inspect(|(decision, _)| asked.extend(decision.enforced().map(|one| one.outcome)))
             .reduce(|before, next| if next.0.outcome > before.0.outcome { next } else { before });
         let (mut decision, facts) = strictest.unwrap_or_else(|| (bundle.decide(&base), base));
         fail_closed(&mut decision, seen.missed);
@@ -77,11 +79,12 @@ impl Guard {
             began_at,
             began,
             record_all: self.settings.record_all,
+            applied: decision.outcome,
         };
         let events = evaluation.events();
-        let (body, tokens) = match decision.outcome {
-            Outcome::Redact => self.content.redact(reads, body, &seen, Tokens::new()).await,
-            _ => (None, Tokens::new()),
+        let (body, tokens) = match redacts(decision.outcome, asked.into_iter()) {
+            true => self.content.redact(reads, body, &seen, Tokens::new()).await,
+            false => (None, Tokens::new()),
         };
         Verdict { outcome: decision.outcome, decision, facts, events, body, tokens }
     }

@@ -8,6 +8,7 @@ use crate::release::{Caller, answer_refusal, with_ids};
 use control::{Fingerprint, Review, ReviewState};
 use review::{Desk, PickedUp, ReviewError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// When a caller whose call is held should come again.
@@ -38,12 +39,18 @@ pub(crate) async fn find(
 
 /// Waits for what becomes of a review and answers the caller.
 pub(crate) async fn follow(call: &mut Call, desk: &Desk, id: &str, mut to: Caller) -> Followed {
-    let deadline = Instant::now() + desk.settings().wait;
+    let mut deadline = Instant::now() + desk.settings().wait;
+    let mut stopping = call.shared.stopping.subscribe();
     let mut id = id.to_owned();
     for _ in 0..FOLLOWED_MAX {
         let review = tokio::select! {
             review = desk.wait(&id, deadline) => review,
             () = to.closed() => return Followed::Done,
+            () = told(&mut stopping) => {
+                // What is held stays held; the caller is told now and may come again.
+                deadline = Instant::now();
+                desk.wait(&id, deadline).await
+            }
         };
         let review = match review {
             Ok(review) => review,
@@ -82,6 +89,14 @@ pub(crate) async fn follow(call: &mut Call, desk: &Desk, id: &str, mut to: Calle
     let review_id = Some(id);
     let refusal = Refusal { review_id, ..Refusal::new(Code::ReviewPending, PENDING) };
     refuse(call, &refusal, to)
+}
+
+/// Resolves when the process is told to stop.
+async fn told(stopping: &mut watch::Receiver<bool>) {
+    if stopping.wait_for(|stopping| *stopping).await.is_err() {
+        // Nobody can tell any more.
+        std::future::pending::<()>().await;
+    }
 }
 
 const PENDING: &str = "This call is held until a person has looked at it. Send the same request \

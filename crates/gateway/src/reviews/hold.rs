@@ -3,7 +3,8 @@
 use crate::call::Call;
 use crate::policies::Verdict;
 use control::{Claim, Fingerprint, Review, ReviewViolation};
-use event::{Event, RequestEscalated, ResponseEscalated};
+use event::{Component, Event, RequestCompleted, RequestEscalated, ResponseEscalated};
+use policy::Outcome;
 use recorder::DecisionWriter;
 use review::{About, Desk, Hold, NotHeld, Opening, ReviewError};
 
@@ -83,15 +84,36 @@ pub(crate) async fn hold(
     desk.hold(writer, &persons, hold).await
 }
 
-/// The events of a call that is held: escalated, review opened.
-pub(crate) fn escalated(verdict: &Verdict, opening: &Opening) -> [Event; 2] {
-    let outcome = Some(policy::Outcome::Escalate.as_str().to_owned());
-    let (policy_ids, review_id) = (Some(verdict.policy_ids()), Some(opening.id.clone()));
-    let data: event::EventData = match opening.stage {
-        control::ReviewStage::Request => RequestEscalated { outcome, policy_ids, review_id }.into(),
-        control::ReviewStage::Response => {
-            ResponseEscalated { outcome, policy_ids, review_id }.into()
-        }
+/// The events of a request that is held: escalated, review opened.
+pub(crate) fn request_escalated(verdict: &Verdict, opening: &Opening) -> [Event; 2] {
+    let data = RequestEscalated {
+        outcome: Some(Outcome::Escalate.as_str().to_owned()),
+        policy_ids: Some(verdict.policy_ids()),
+        review_id: Some(opening.id.clone()),
     };
-    [Event::new(event::Component::Gateway, opening.created_at, data), opening.event()]
+    [Event::new(Component::Gateway, opening.created_at, data), opening.event()]
+}
+
+/// The events of an answer that is held; they say what it cost, whatever becomes of it.
+pub(crate) fn answer_escalated(
+    verdict: &Verdict,
+    opening: &Opening,
+    answer: &RequestCompleted,
+) -> [Event; 2] {
+    let answer = answer.clone();
+    let data = ResponseEscalated {
+        outcome: Some(Outcome::Escalate.as_str().to_owned()),
+        policy_ids: Some(verdict.policy_ids()),
+        review_id: Some(opening.id.clone()),
+        provider: answer.provider,
+        model: answer.model,
+        usage: answer.usage,
+        usage_origin: answer.usage_origin,
+        cost_usd: answer.cost_usd,
+        cost_state: answer.cost_state,
+        price_catalogue: answer.price_catalogue,
+        finish_reason: answer.finish_reason,
+        response_bytes: answer.response_bytes,
+    };
+    [Event::new(Component::Gateway, opening.created_at, data), opening.event()]
 }

@@ -10,7 +10,7 @@ mod release;
 mod stored;
 
 pub(crate) use follow::{Followed, find, follow, unavailable};
-pub(crate) use hold::{Held, claim, escalated, hold};
+pub(crate) use hold::{Held, answer_escalated, claim, hold, request_escalated};
 pub(crate) use keep::tee;
-pub(crate) use release::{failed, release_answer};
+pub(crate) use release::{failed, held_ms, release_answer};
 pub(crate) use stored::{AnswerHead, RequestHead, pack, unpack};

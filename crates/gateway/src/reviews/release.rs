@@ -5,6 +5,7 @@ use super::stored::{AnswerHead, pack, unpack};
 use crate::call::{Call, millis};
 use crate::refusal::{Code, Refusal};
 use crate::release::{Caller, answer_refusal, with_ids};
+use control::Review;
 use event::{Component, Event, Timestamp};
 use review::{Desk, PickedUp};
 
@@ -20,6 +21,8 @@ pub(crate) async fn release_answer(call: &Call, desk: &Desk, mut picked: PickedU
     let mut completed = head.completed.take().unwrap_or_default();
     completed.latency_ms = completed.latency_ms.or_else(|| Some(millis(call.arrived)));
     completed.bytes_delivered = Some(body.len() as u64);
+    // The request may have been held, too.
+    completed.held_ms = Some(completed.held_ms.unwrap_or_default() + held_ms(&picked.review));
     let event = Event::new(Component::Gateway, Timestamp::now(), completed);
     if let Err(error) = picked.writer.commit(&[event], Vec::new()).await {
         failed(desk, &id).await;
@@ -31,6 +34,12 @@ pub(crate) async fn release_answer(call: &Call, desk: &Desk, mut picked: PickedU
     }
     // Whoever left may come again.
     let _gone = to.send(with_ids(response(&head, body), &call.ids));
+}
+
+/// How long a review has held its call.
+pub(crate) fn held_ms(review: &Review) -> u64 {
+    let held_us = Timestamp::now().as_micros() - review.created_at.as_micros();
+    held_us.max(0).unsigned_abs() / 1_000
 }
 
 /// Ends a review that came to nothing.

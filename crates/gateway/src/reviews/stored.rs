@@ -2,6 +2,7 @@
 
 use event::RequestCompleted;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use policy::Tokens;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,9 @@ pub(crate) struct RequestHead {
     pub method: String,
     pub path: String,
     pub content_type: Option<String>,
+    /// What was taken out of it before it was held.
+    #[serde(skip_serializing_if = "Tokens::is_empty")]
+    pub tokens: Tokens,
 }
 
 /// An answer that is held, or kept to be fetched again.

@@ -40,7 +40,8 @@ pub struct Harness {
     pub bound_key: String,
     pub control: Arc<Control>,
     desk: Option<review::Desk>,
-    _stop: watch::Sender<bool>,
+    stop: watch::Sender<bool>,
+    served: tokio::task::JoinHandle<()>,
     _ready: watch::Sender<Readiness>,
 }
 
@@ -196,7 +197,7 @@ impl Harness {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(gateway.serve(listener, stopped));
+        let served = tokio::spawn(async move { gateway.serve(listener, stopped).await.unwrap() });
         let client = Client::new();
         Self {
             root,
@@ -207,13 +208,20 @@ impl Harness {
             bound_key,
             control,
             desk,
-            _stop: stop,
+            stop,
+            served,
             _ready: ready,
         }
     }
 
     pub fn desk(&self) -> &review::Desk {
         self.desk.as_ref().unwrap()
+    }
+
+    /// Tells the gateway to stop and waits until it has.
+    pub async fn stopped(&mut self) {
+        self.stop.send_replace(true);
+        (&mut self.served).await.unwrap();
     }
 
     /// The id of the one review that waits for a person.

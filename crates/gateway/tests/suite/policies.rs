@@ -1,6 +1,6 @@
 //! What policies make of calls: let through, marked, redacted, refused.
 
-use crate::harness::{Harness, provider, settings, with_model, with_policies};
+use crate::harness::{Harness, Told, provider, settings, with_model, with_policies};
 use gateway::Settings;
 use policy::{CustomKind, DataClass, DetectorSettings, Detectors, HookSettings, OnHookFailure};
 use serde_json::{Value, json};
@@ -257,9 +257,30 @@ async fn a_blocked_answer_never_reaches_the_caller() {
         );
         assert_eq!(told.decision.outcome.as_deref(), Some("BLOCK"));
         assert_eq!(told.field("policy_evaluated", "stage"), "response");
-        assert!(told.bodies.contains_key("upstream_response"));
+        let blocked = |field: &str| told.field("response_blocked", field);
+        assert_eq!((blocked("provider"), blocked("model")), (json!("upstream"), json!("gpt-4o")));
+        assert_eq!(blocked("finish_reason"), "stop");
+        assert!(blocked("latency_ms").as_f64().unwrap() > 0.0);
+        assert_eq!(blocked("response_bytes"), told.bodies["upstream_response"].len());
+        assert_eq!(told.decision.model.as_deref(), Some("gpt-4o"));
         assert!(!told.bodies.contains_key("client_response"));
     }
+}
+
+#[tokio::test]
+async fn a_blocked_answer_says_what_it_cost() {
+    let (_provider, harness) =
+        guarded_with(names_somebody(), &policy("mail", "BLOCK", "", ANSWER), |settings| {
+            settings.providers[0].kind = gateway::ProviderKind::OpenAi;
+        })
+        .await;
+    let told = harness.decision_of(&harness.post(PATH, chat("hi")).await);
+    assert_eq!(told.field("response_blocked", "usage")["output_tokens"], 7);
+    assert_eq!(told.field("response_blocked", "cost_state"), "exact");
+    let Told { decision, .. } = told;
+    assert_eq!((decision.input_tokens, decision.output_tokens), (Some(5), Some(7)));
+    assert_eq!(decision.usage_origin.as_deref(), Some("provider"));
+    assert_eq!(decision.cost_usd.as_deref(), Some("0.0000825"));
 }
 
 #[tokio::test]
@@ -294,9 +315,12 @@ async fn an_observed_stream_goes_out_and_is_judged_at_its_end() {
     assert!(answer.text().ends_with("data: [DONE]\n\n"), "{}", answer.text());
     let told = harness.decision_of(&answer);
     assert_eq!(told.field("policy_evaluated", "policy_id"), "mail");
+    assert_eq!(told.field("policy_evaluated", "outcome"), "BLOCK");
     assert_eq!(told.field("policy_evaluation_complete", "outcome"), "BLOCK");
+    assert_eq!(told.field("policy_evaluation_complete", "applied"), "FLAG");
     assert_eq!(told.types().last(), Some(&"request_completed"));
     assert_eq!(told.decision.outcome.as_deref(), Some("FLAG"));
+    assert_eq!(told.decision.violations, ["mail"]);
 
     // A plain answer is judged before it goes out.
     let (_provider, harness) = guarded(names_somebody(), &cedar).await;

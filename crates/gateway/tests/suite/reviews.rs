@@ -194,6 +194,7 @@ async fn a_held_answer_is_released_as_it_was_once_a_person_approved() {
     );
     assert_eq!(told.bodies["upstream_response"], answer.body);
     assert_eq!(told.decision.output_tokens, Some(7));
+    assert!(told.field("request_completed", "held_ms").is_u64());
     let again = harness.post(PATH, chat("hi")).await;
     assert_eq!((again.status, &again.body), (200, &answer.body));
     assert_eq!(provider.count(), 1);
@@ -214,6 +215,84 @@ async fn a_held_answer_that_is_rejected_never_goes_out() {
         told.types()[8..],
         ["response_escalated", "review_created", "review_rejected", "response_blocked"]
     );
+    assert_eq!(told.field("response_escalated", "usage")["output_tokens"], 7);
+    assert_eq!(told.decision.output_tokens, Some(7), "what a rejected answer cost is known");
+    assert_eq!(told.decision.model.as_deref(), Some("gpt-4o"));
+}
+
+#[tokio::test]
+async fn what_is_held_is_what_goes_on_without_what_another_policy_takes_out() {
+    let provider = MockProvider::start(names_somebody()).await;
+    let cedar = policy("ask", "ESCALATE", "", PROMPT)
+        + &policy("hide", "REDACT", "", PROMPT)
+        + &policy("say", "ESCALATE", "", ANSWER)
+        + &policy("mask", "REDACT", "", ANSWER);
+    let harness = Harness::guarded(&provider.url(), &cedar, LONG).await;
+    let said = "to joe@example.com, jane@example.com";
+    let sent = chat("to <EMAIL_1>, <EMAIL_2>");
+    let approve = async {
+        let request = harness.pending().await;
+        let told = &harness.decisions()[0];
+        assert_eq!(told.bodies["client_request"], chat(said).as_bytes());
+        assert_eq!(told.bodies["upstream_request"], sent.as_bytes(), "what the reviewer sees");
+        harness.desk().approve(&request, "alice", "Ask.").await.unwrap();
+        provider.wait_for(1).await;
+        let answer = harness.pending().await;
+        let told = &harness.decisions()[0];
+        let shown = String::from_utf8(told.bodies["client_response"].clone()).unwrap();
+        assert!(shown.contains("Ask <EMAIL_2>, not <EMAIL_1>."), "{shown}");
+        harness.desk().approve(&answer, "alice", "Say.").await.unwrap();
+        shown
+    };
+    let (answer, shown) = tokio::join!(harness.post(PATH, chat(said)), approve);
+    assert_eq!((answer.status, answer.text()), (200, shown));
+    assert_eq!(provider.received()[0].body, sent);
+    // It is the same request still.
+    let again = harness.post(PATH, chat(said)).await;
+    assert_eq!(audit_id(&again), audit_id(&answer));
+    assert_eq!(provider.count(), 1);
+}
+
+#[tokio::test]
+async fn the_time_that_persons_take_is_told_apart() {
+    let (_provider, harness) = held(PROMPT, Behaviour::good(), LONG).await;
+    let held_ms = 30;
+    let approve = async {
+        let id = harness.pending().await;
+        let opened = harness.desk().get(&id).await.unwrap().created_at.as_micros();
+        while Timestamp::now().as_micros() - opened < held_ms * 1_000 {
+            tokio::task::yield_now().await;
+        }
+        harness.desk().approve(&id, "alice", "Checked.").await.unwrap();
+    };
+    let began = std::time::Instant::now();
+    let (answer, ()) = tokio::join!(harness.post(PATH, mail()), approve);
+    let waited_ms = began.elapsed().as_secs_f64() * 1_000.0;
+    let told = harness.decision_of(&answer);
+    let held = told.field("request_completed", "held_ms").as_f64().unwrap();
+    let latency = told.decision.latency_ms.unwrap();
+    assert!(held >= f64::from(held_ms as i32), "{held}");
+    assert!(held + latency <= waited_ms, "{held} + {latency} of {waited_ms}");
+}
+
+#[tokio::test]
+async fn who_waits_when_the_gateway_stops_is_told_at_once_and_the_call_stays_held() {
+    let (provider, mut harness) = held(PROMPT, Behaviour::good(), Duration::from_hours(1)).await;
+    let client = testkit::Client::new();
+    let url = format!("{}{PATH}", harness.url);
+    let headers: Vec<(String, String)> =
+        harness.headers().iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    let waiting = tokio::spawn(async move {
+        let headers: Vec<_> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        client.call("POST", &url, &headers, mail()).await
+    });
+    let id = harness.pending().await;
+    harness.stopped().await;
+    let answer = waiting.await.unwrap();
+    assert_eq!((answer.status, provider.count()), (409, 0));
+    assert_eq!(answer.json()["error"]["code"], "review_pending");
+    assert_eq!(answer.json()["review_id"], json!(id));
+    assert_eq!(harness.desk().get(&id).await.unwrap().state, ReviewState::Pending);
 }
 
 #[tokio::test]
