@@ -120,7 +120,7 @@ impl Journal {
             tail,
             options.durability,
             clock,
-        )));
+        )?));
         self.in_place = options.commit_in_place.then(|| Arc::clone(&committer));
         let failed = |e| Error::io("start a thread for", &options.dir, e);
         let ahead = Arc::clone(&self.ahead);

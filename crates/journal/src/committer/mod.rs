@@ -1,12 +1,13 @@
 //! The committer: gathers what waits, writes once, syncs once, answers all. It is a thread;
 //! where nobody else is at work, the caller's own.
 
+mod batch;
 mod rollover;
 
 use crate::ahead::{Ahead, Prepared};
 use crate::append::{Append, Committed};
 use crate::clock::RecordClock;
-use crate::disk::{DiskFile, write_full, write_zeros};
+use crate::disk::{DiskFile, write_zeros};
 use crate::error::check_size;
 use crate::format::{
     APPEND_BYTES_MAX, FLAG_FIRST_OF_BATCH, FLAG_SYNCED, FrameFields, FrameKind, LEAF_BYTES_MAX,
@@ -19,6 +20,7 @@ use crate::recovery::Tail;
 use crate::shared::{Progress, Shared, lock};
 use crate::stats::ClockJump;
 use crate::{Error, Position};
+use batch::Batch;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -37,8 +39,6 @@ const IN_PLACE_AFTER_APPENDS: usize = 2;
 const BATCH_APPENDS_MAX: usize = 4096;
 /// A batch is written when it has this size, though more may wait.
 const BATCH_BYTES_MAX: usize = 8 << 20;
-/// A buffer that one huge record made larger is given back.
-const BUFFER_BYTES_KEPT: usize = 2 * BATCH_BYTES_MAX;
 
 /// Where an appender waits.
 pub(crate) type Reply = oneshot::Sender<Result<Committed, Error>>;
@@ -83,7 +83,7 @@ pub(crate) struct Committer {
     counted: Counted,
     /// As it was at the start of the batch.
     before: Counted,
-    batch: Vec<u8>,
+    batch: Batch,
     replies: Vec<(Reply, Committed)>,
     leaves: u64,
     leaf: Vec<u8>,
@@ -106,14 +106,17 @@ impl Committer {
         tail: Tail,
         durability: Durability,
         clock: RecordClock,
-    ) -> Self {
+    ) -> Result<Self, Error> {
+        let path = segment_path(&shared.dir, tail.end);
+        let batch =
+            Batch::at(&*tail.file, tail.end.offset).map_err(|e| Error::io("read", &path, e))?;
         let counted = Counted {
             next_seq: tail.next_seq,
             last_ts_micros: tail.last_ts_micros,
             totals: tail.totals,
         };
-        Self {
-            path: segment_path(&shared.dir, tail.end),
+        Ok(Self {
+            path,
             shared,
             ahead,
             durability,
@@ -125,14 +128,14 @@ impl Committer {
             asked: Asked::Not,
             counted,
             before: counted,
-            batch: Vec::new(),
+            batch,
             replies: Vec::new(),
             leaves: 0,
             leaf: Vec::new(),
             closed: tail.closed,
             prepared: None,
             last_batch: 0,
-        }
+        })
     }
 
     /// The thread's life: until the journal is closed and the queue is empty.
@@ -197,9 +200,6 @@ impl Committer {
         }
         // Whoever waits for this batch was answered with its failure.
         let _ = self.commit(false);
-        if self.batch.capacity() > BUFFER_BYTES_KEPT {
-            self.batch = Vec::new();
-        }
     }
 
     /// Leaves everything durable.
@@ -303,7 +303,7 @@ impl Committer {
         }
         let fields = FrameFields { kind, flags, seq: self.counted.next_seq, ts_micros };
         let at = self.position();
-        encode_frame(&mut self.batch, at, fields, keys, payload)
+        encode_frame(self.batch.frames(), at, fields, keys, payload)
     }
 
     fn watermark(&self) -> Watermark {
@@ -323,12 +323,13 @@ impl Committer {
             for (reply, _) in self.replies.drain(..) {
                 let _ = reply.send(Err(error.clone()));
             }
+            self.batch.undo();
         } else {
             self.acknowledge(sync);
+            self.batch.follow(self.end.offset);
         }
         self.before = self.counted;
         self.leaves = 0;
-        self.batch.clear();
         result
     }
 
@@ -336,7 +337,7 @@ impl Committer {
         self.shared.check()?;
         let from = self.end.offset;
         let to = from + self.batch.len() as u64;
-        if let Err(e) = write_full(&*self.file, &self.batch, from) {
+        if let Err(e) = self.batch.write(&*self.file, from, self.zeroed_to) {
             let error = Error::io("write", &self.path, e);
             // Only a file system that writes elsewhere (copy on write) is full here. Nothing
             // of the batch may stay, or a later start would take it for acknowledged.

@@ -89,6 +89,7 @@ impl Committer {
         self.closed = None;
         self.asked = Asked::Not;
         self.end = place;
+        self.batch.follow(place.offset);
         self.zeroed_to = prepared.zeroed_to;
         self.file = Arc::clone(&prepared.file);
         self.path.clone_from(&prepared.path);
