@@ -58,6 +58,7 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("Health", "reason"),
     ("MetricsPoint", "value"),
     ("Problem", "outcome"),
+    ("Problem", "position"),
     ("ProofRecord", "sealed"),
 ];
 

@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use control::ReviewFilter;
 use http::StatusCode;
 use index::{
-    DecisionFilter, EventFilter, MetricsQuery, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, Page,
+    DecisionFilter, EventFilter, MetricsQuery, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, Page, Search,
     SessionFilter,
 };
 use serde::Deserialize;
@@ -55,7 +55,8 @@ pub(crate) struct ListParams {
     /// At least this dear, as a decimal.
     #[param(example = "0.01")]
     pub min_cost_usd: Option<String>,
-    /// Words in the previews.
+    /// A search: words of the previews, `field:value`, `-`, `OR`, brackets (docs/search.md).
+    #[param(example = "source:finance-app -model:gpt-4o latency:>500 \"free text\"")]
     pub q: Option<String>,
     /// `-timestamp`, `timestamp`, `-latency_ms` or `-cost_usd`.
     pub sort: Option<String>,
@@ -200,7 +201,7 @@ impl ListParams {
             to: parse("to", self.to)?,
             min_latency_ms,
             min_cost_usd: parse("min_cost_usd", self.min_cost_usd)?,
-            q: text(self.q),
+            q: search(self.q)?,
             sort: parse("sort", self.sort)?.unwrap_or_default(),
         };
         Ok((filter, page))
@@ -283,6 +284,10 @@ impl ProofParams {
 /// A parameter given as nothing is one that is not given.
 fn text(value: Option<String>) -> Option<String> {
     value.filter(|value| !value.is_empty())
+}
+
+fn search(value: Option<String>) -> Result<Option<Search>, Problem> {
+    text(value).map(|text| text.parse().map_err(|error| Problem::bad_search(&error))).transpose()
 }
 
 fn parse<T: FromStr<Err: Display>>(

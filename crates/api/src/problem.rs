@@ -28,6 +28,9 @@ pub(crate) struct Problem {
     /// How a review was decided that somebody wanted to decide again.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
+    /// Characters before the one that is meant, where a search cannot be understood.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u32>,
     #[serde(skip)]
     retry_after_s: Option<u64>,
 }
@@ -42,6 +45,7 @@ impl Problem {
             code,
             detail: detail.into(),
             outcome: None,
+            position: None,
             retry_after_s: None,
         }
     }
@@ -52,6 +56,10 @@ impl Problem {
 
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", detail)
+    }
+
+    pub(crate) fn bad_search(error: &index::SearchError) -> Self {
+        Self { position: u32::try_from(error.at).ok(), ..Self::invalid(format!("q: {error}")) }
     }
 
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {

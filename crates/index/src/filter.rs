@@ -1,9 +1,11 @@
 //! What can be asked for: the parameters of the contract's lists.
 
-use crate::{Money, MoneyError};
+use crate::{
+    CountField, Expr, FilterError, Match, Money, Op, Search, StatusFilter, Term, TextField,
+};
 use event::{Component, EventType, Origin, Timestamp};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::{fmt, str::FromStr};
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 use uuid::Uuid;
 
 /// Which decisions, and in what order. Unset fields do not restrict.
@@ -40,8 +42,8 @@ pub struct DecisionFilter {
     pub min_latency_ms: Option<f64>,
     /// At least this dear.
     pub min_cost_usd: Option<Money>,
-    /// Words in the previews; all of them must occur in the prompt, or all in the answer.
-    pub q: Option<String>,
+    /// What else must hold.
+    pub q: Option<Search>,
     /// The order.
     pub sort: Sort,
 }
@@ -62,19 +64,6 @@ pub enum Sort {
     /// Dearest first; decisions without a known cost are left out.
     #[serde(rename = "-cost_usd")]
     Dearest,
-}
-
-/// Statuses of decisions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StatusFilter {
-    /// One status.
-    Code(u16),
-    /// A class: 4 for `4xx`.
-    Class(u8),
-    /// Every call that went wrong: status of 400 and above, or cut off.
-    Error,
-    /// Calls that have not ended.
-    Running,
 }
 
 /// Which events.
@@ -113,18 +102,6 @@ pub struct SessionFilter {
     pub to: Option<Timestamp>,
 }
 
-/// A filter value that means nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{found:?} is not {what}; allowed: {allowed}")]
-pub struct FilterError {
-    /// What was expected, with its article.
-    pub what: &'static str,
-    /// What was found, cut to 64 characters.
-    pub found: String,
-    /// What is allowed.
-    pub allowed: &'static str,
-}
-
 // === impl Sort ===
 
 impl Sort {
@@ -152,76 +129,107 @@ impl FromStr for Sort {
     }
 }
 
-// === impl StatusFilter ===
+// === impl DecisionFilter ===
 
-impl StatusFilter {
-    /// Whether a call with this status (none while it runs) and error code fits.
-    pub fn fits(self, status_code: Option<u16>, settled: bool) -> bool {
-        match self {
-            Self::Code(code) => status_code == Some(code),
-            Self::Class(class) => status_code.is_some_and(|code| code / 100 == u16::from(class)),
-            Self::Error => status_code.map_or(settled, |code| code >= 400),
-            Self::Running => !settled,
-        }
-    }
+/// A filter whose search was taken apart.
+#[derive(Debug, Clone)]
+pub struct Unfolded {
+    /// The filter: what of the search its own fields can say stands in them, the rest in `q`.
+    pub filter: DecisionFilter,
+    /// Words that must stand in one of the previews; empty where none are asked for. (Those of a
+    /// phrase are here, too: a preview that lacks one of them cannot hold it.)
+    pub words: String,
 }
 
-impl fmt::Display for StatusFilter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Code(code) => write!(f, "{code}"),
-            Self::Class(class) => write!(f, "{class}xx"),
-            Self::Error => f.write_str("error"),
-            Self::Running => f.write_str("running"),
-        }
-    }
-}
-
-impl FromStr for StatusFilter {
-    type Err = FilterError;
-
-    fn from_str(text: &str) -> Result<Self, FilterError> {
-        let error = || FilterError {
-            what: "a status",
-            found: text.chars().take(64).collect(),
-            allowed: "100 to 599, 1xx to 5xx, error, running",
+impl DecisionFilter {
+    /// What the filter's fields and its search ask for, as one search (the order left out).
+    pub fn to_search(&self) -> Search {
+        let mut all = Vec::new();
+        let mut is = |term: Option<Term>| all.extend(term.map(Expr::Is));
+        let text = |field, value: &Option<String>| {
+            value.as_ref().map(|value| Term::Text(field, Match::exact(value.as_str())))
         };
-        match text {
-            "error" => return Ok(Self::Error),
-            "running" => return Ok(Self::Running),
-            _ => {}
+        is(text(TextField::Source, &self.source));
+        is(text(TextField::User, &self.user_id));
+        is(text(TextField::Session, &self.session_id));
+        is(text(TextField::Type, &self.decision_type));
+        is(text(TextField::Provider, &self.provider));
+        is(text(TextField::Model, &self.model));
+        is(self.status.map(Term::Status));
+        is(text(TextField::Outcome, &self.outcome));
+        is(text(TextField::Policy, &self.policy_id));
+        is(self.origin.map(Term::Origin));
+        is(self.trace_id.map(Term::Trace));
+        is(self.from.map(|at| Term::Time(Op::AtLeast, at)));
+        is(self.to.map(|at| Term::Time(Op::Below, at)));
+        let count = |ms| Term::Count(CountField::Latency, Op::AtLeast, ms);
+        is(self.min_latency_ms.map(count));
+        is(self.min_cost_usd.map(|cost| Term::Cost(Op::AtLeast, cost)));
+        all.extend(self.q.iter().flat_map(Search::conjuncts).cloned());
+        if all.len() == 1 {
+            return Search::new(all.remove(0));
         }
-        if let Some(class) = text.strip_suffix("xx") {
-            let class = class.parse().map_err(|_| error())?;
-            return if (1..=5).contains(&class) { Ok(Self::Class(class)) } else { Err(error()) };
+        Search::new(Expr::All(all))
+    }
+
+    /// Puts what the search asks for into the filter's own fields, where they are free: those
+    /// are what backends have indexes for.
+    pub fn unfold(&self) -> Unfolded {
+        let mut filter = Self { q: None, ..self.clone() };
+        let (mut words, mut phrase, mut rest) = (String::new(), String::new(), Vec::new());
+        for one in self.q.iter().flat_map(Search::conjuncts) {
+            match one {
+                Expr::Is(Term::Words(found)) if words.is_empty() => words.clone_from(found),
+                Expr::Is(term) if filter.take(term) => {}
+                other => {
+                    if let Expr::Is(Term::Phrase(found)) = other
+                        && phrase.is_empty()
+                    {
+                        phrase.clone_from(found);
+                    }
+                    rest.push(other.clone());
+                }
+            }
         }
-        let code = text.parse().map_err(|_| error())?;
-        if (100..600).contains(&code) { Ok(Self::Code(code)) } else { Err(error()) }
+        if !rest.is_empty() {
+            filter.q = Some(Search::new(Expr::All(rest)));
+        }
+        Unfolded { filter, words: if words.is_empty() { phrase } else { words } }
     }
-}
 
-impl Serialize for StatusFilter {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for StatusFilter {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-    }
-}
-
-impl Serialize for Money {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Money {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|error: MoneyError| serde::de::Error::custom(error))
+    /// Takes in a condition that a free field says as well; false where there is none.
+    fn take(&mut self, term: &Term) -> bool {
+        fn put<T>(field: &mut Option<T>, value: T) -> bool {
+            let free = field.is_none();
+            if free {
+                *field = Some(value);
+            }
+            free
+        }
+        match term {
+            Term::Text(field, Match { text, prefix: false }) => {
+                let field = match field {
+                    TextField::Source => &mut self.source,
+                    TextField::User => &mut self.user_id,
+                    TextField::Session => &mut self.session_id,
+                    TextField::Type => &mut self.decision_type,
+                    TextField::Provider => &mut self.provider,
+                    TextField::Model => &mut self.model,
+                    TextField::Outcome => &mut self.outcome,
+                    TextField::Policy => &mut self.policy_id,
+                    _ => return false,
+                };
+                put(field, text.clone())
+            }
+            Term::Status(status) => put(&mut self.status, *status),
+            Term::Origin(origin) => put(&mut self.origin, *origin),
+            Term::Trace(id) => put(&mut self.trace_id, *id),
+            Term::Time(Op::AtLeast, at) => put(&mut self.from, *at),
+            Term::Time(Op::Below, at) => put(&mut self.to, *at),
+            Term::Count(CountField::Latency, Op::AtLeast, ms) => put(&mut self.min_latency_ms, *ms),
+            Term::Cost(Op::AtLeast, cost) => put(&mut self.min_cost_usd, *cost),
+            _ => false,
+        }
     }
 }
 
@@ -230,14 +238,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_round_trip_and_others_are_refused() {
-        for text in ["200", "5xx", "error", "running"] {
-            assert_eq!(text.parse::<StatusFilter>().unwrap().to_string(), text);
-        }
-        for bad in ["", "99", "600", "0xx", "6xx", "ok", "20x"] {
-            assert!(bad.parse::<StatusFilter>().is_err(), "{bad:?} was taken");
-        }
+    fn orders_have_names() {
         assert_eq!("-latency_ms".parse::<Sort>().unwrap(), Sort::Slowest);
         assert!("latency".parse::<Sort>().is_err());
+    }
+
+    #[test]
+    fn a_search_fills_free_fields_and_leaves_the_rest() {
+        let filter = DecisionFilter {
+            user_id: Some("u-1".to_owned()),
+            q: Some("source:a user:u-2 source:b -model:m refund ok \"x y\"".parse().unwrap()),
+            ..DecisionFilter::default()
+        };
+        let Unfolded { filter, words } = filter.unfold();
+        assert_eq!(filter.source.as_deref(), Some("a"));
+        assert_eq!(filter.user_id.as_deref(), Some("u-1"));
+        assert_eq!(filter.q.unwrap().to_string(), "user:u-2 source:b -model:m \"x y\"");
+        assert_eq!(words, "refund ok");
     }
 }

@@ -12,13 +12,15 @@ mod money;
 mod page;
 mod record;
 mod rows;
+mod search;
+mod status;
 mod store;
 mod sums;
 mod text;
 
 pub use cursor::{Cursor, CursorError};
 pub use error::{Error, Result};
-pub use filter::{DecisionFilter, EventFilter, FilterError, SessionFilter, Sort, StatusFilter};
+pub use filter::{DecisionFilter, EventFilter, SessionFilter, Sort, Unfolded};
 pub use histogram::Histogram;
 pub use join::{Fold, write_event_data};
 pub use metrics::{Dimension, Group, Interval, Measures, Metrics, MetricsQuery, Point, Tally};
@@ -29,6 +31,11 @@ pub use rows::{
     DecisionPage, EventPage, EventRow, Events, Found, RecordPointer, Session, SessionPage,
     SqlLimits, SqlResult, Status,
 };
+pub use search::{
+    CountField, Expr, Has, Match, Op, SEARCH_BYTES_MAX, SEARCH_DEPTH_MAX, SEARCH_TERMS_MAX, Search,
+    SearchError, Term, TextField,
+};
+pub use status::{FilterError, StatusFilter};
 pub use store::{IndexReader, IndexWriter};
 pub use sums::{KeptSums, SumKey, SumKind, day_of};
-pub use text::{SearchTerm, search_terms, write_terms};
+pub use text::{SearchTerm, holds_phrase, search_terms, write_terms};

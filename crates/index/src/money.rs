@@ -1,5 +1,6 @@
 //! Exact amounts of money: integer picodollars, so that sums never drift.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, str::FromStr};
 
 /// Digits after the point.
@@ -54,6 +55,19 @@ impl FromStr for Money {
     /// Reads a decimal. Digits beyond the twelfth after the point are rounded half up.
     fn from_str(text: &str) -> Result<Self, MoneyError> {
         parse(text).ok_or_else(|| MoneyError { found: text.chars().take(64).collect() }).map(Self)
+    }
+}
+
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Money {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|error: MoneyError| serde::de::Error::custom(error))
     }
 }
 

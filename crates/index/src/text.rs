@@ -1,8 +1,7 @@
 //! Words for full-text search: split here, the same for every backend. Scripts written without
 //! spaces become overlapping pairs of characters, so that two-character words are found.
 
-/// A query has at most this many terms; the rest is ignored.
-const TERMS_MAX: usize = 32;
+use std::collections::BTreeSet;
 
 /// One term of a search; all must occur.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,8 +67,47 @@ pub fn search_terms(query: &str) -> Vec<SearchTerm> {
         }
     }
     terms.dedup();
-    terms.truncate(TERMS_MAX);
     terms
+}
+
+/// Whether a text holds all of these terms.
+pub fn holds_terms(text: &str, terms: &[SearchTerm]) -> bool {
+    let mut held = String::with_capacity(text.len());
+    write_terms(text, &mut held);
+    let held: BTreeSet<&str> = held.split_terminator(' ').collect();
+    !terms.is_empty()
+        && terms.iter().all(|term| {
+            let text = term.text.as_str();
+            let at_or_after = held.range(text..).next();
+            at_or_after.is_some_and(|word| {
+                if term.prefix { word.starts_with(text) } else { *word == text }
+            })
+        })
+}
+
+/// Whether the words of a phrase follow each other in a text.
+pub fn holds_phrase(text: &str, phrase: &str) -> bool {
+    let (whole, _) = runs(text);
+    let (mut part, kinds) = runs(phrase);
+    let (Some(first), Some(last)) = (kinds.first(), kinds.last()) else { return false };
+    // Where a script has no spaces a phrase may begin and end anywhere.
+    if *last == Kind::Unspaced {
+        part.pop();
+    }
+    let part = if *first == Kind::Unspaced { &part[1..] } else { &part };
+    whole.contains(part)
+}
+
+/// The runs of a text, each between spaces, and what they are.
+fn runs(text: &str) -> (String, Vec<Kind>) {
+    let (mut out, mut kinds) = (String::with_capacity(text.len() + 2), Vec::new());
+    out.push(' ');
+    each_run(text, |run, kind| {
+        out.push_str(run);
+        out.push(' ');
+        kinds.push(kind);
+    });
+    (out, kinds)
 }
 
 fn each_run(text: &str, mut found: impl FnMut(&str, Kind)) {
@@ -162,6 +200,22 @@ mod tests {
         assert_eq!(texts("退"), [("退".to_owned(), true)]);
         assert_eq!(texts("退款申"), [("退款".to_owned(), false), ("款申".to_owned(), false)]);
         assert_eq!(texts("  \"*\" "), []);
+    }
+
+    #[test]
+    fn phrases() {
+        let text = "Refund of the AI service, 客户要求退款和发票 ok";
+        for held in ["refund of", "the AI service", "service 客户", "要求退款", "发票 OK", "ai"]
+        {
+            assert!(holds_phrase(text, held), "{held}");
+        }
+        for not in ["fund of", "the service", "refund o", "退款发票", "", "!"] {
+            assert!(!holds_phrase(text, not), "{not}");
+        }
+        let holds = |q: &str| holds_terms(text, &search_terms(q));
+        assert!(
+            holds("service ref* 退款") && !holds("ref") && !holds("refund missing") && !holds("")
+        );
     }
 
     proptest! {

@@ -6,6 +6,7 @@ use crate::failure::{Failure, Outcome};
 use crate::output::{Out, Style, Table, show_value};
 use clap::Args;
 use event::Timestamp;
+use index::Search;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -54,9 +55,9 @@ pub struct Logs {
     /// Before
     #[arg(long, value_name = "TIME", value_parser = times::parse)]
     to: Option<Timestamp>,
-    /// Words in the previews of prompt or answer
-    #[arg(long, short, value_name = "WORDS")]
-    query: Option<String>,
+    /// Words of the previews, field:value, -, OR, brackets: see docs/search.md
+    #[arg(long, short, value_name = "SEARCH", allow_hyphen_values = true)]
+    query: Option<Search>,
     /// At least this slow
     #[arg(long, value_name = "MS")]
     min_latency_ms: Option<f64>,
@@ -124,7 +125,7 @@ impl Logs {
         query.maybe("outcome", self.outcome.as_deref());
         query.maybe("policy_id", self.policy.as_deref());
         query.maybe("to", self.to.map(|to| to.to_string()).as_deref());
-        query.maybe("q", self.query.as_deref());
+        query.maybe("q", self.query.as_ref().map(ToString::to_string).as_deref());
         query.maybe("min_latency_ms", self.min_latency_ms.map(|ms| ms.to_string()).as_deref());
         query.maybe("min_cost_usd", self.min_cost_usd.as_deref());
         query

@@ -67,6 +67,7 @@ fn wrong_usage_is_one_line_and_code_2() {
     run(&["show"]).failed(2, "<ID>");
     run(&["trace", "not-a-uuid"]).failed(2, "not-a-uuid");
     run(&["logs", "--from", "yesterday"]).failed(2, "RFC 3339");
+    run(&["logs", "--query", "source:a latency:>fast"]).failed(2, "character 19: \"fast\"");
     run(&["logs", "--limit", "501"]).failed(2, "501");
     run(&["keys", "create"]).failed(2, "--source");
     run(&["reviews", "approve", "rev_1"]).failed(2, "--rationale");

@@ -92,7 +92,13 @@ pub fn reader(path: &Path, cache_bytes: usize) -> Result<Connection, Error> {
         // "text" in double quotes is a column's name or an error, never quietly a string.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-        Ok(())
+        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+        connection.create_scalar_function("audit_layer_phrase", 2, flags, |context| {
+            let (text, phrase) = (context.get_raw(0).as_str_or_null()?, context.get_raw(1));
+            Ok(text.is_some_and(|text| {
+                phrase.as_str().is_ok_and(|phrase| index::holds_phrase(text, phrase))
+            }))
+        })
     };
     prepare().map_err(|e| error(e, 0))?;
     Ok(connection)

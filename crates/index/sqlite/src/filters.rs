@@ -2,8 +2,9 @@
 
 use crate::conditions::Conditions;
 use crate::keys;
+use crate::search;
 use event::Timestamp;
-use index::{DecisionFilter, StatusFilter};
+use index::{DecisionFilter, Search, StatusFilter};
 use rusqlite::types::Value;
 
 /// Decisions of one microsecond beyond those that fit their own slot have keys of the next ones:
@@ -141,6 +142,10 @@ pub fn conditions(filter: &DecisionFilter, answered: &[&Driver]) -> Conditions {
     }
     if let Some(cost) = filter.min_cost_usd {
         all.add("_cost_pico >= ?", [Value::Integer(cost.as_pico())]);
+    }
+    for one in filter.q.iter().flat_map(Search::conjuncts) {
+        let mut values = Vec::new();
+        all.add(&search::clause(one, &mut values), values);
     }
     all
 }

@@ -15,6 +15,7 @@ mod reader;
 mod rebuild;
 mod rollup;
 mod schema;
+mod search;
 mod sessions;
 mod writer;
 

@@ -11,9 +11,10 @@ use crate::decision_row;
 use crate::filters::{Driver, bound_keys, conditions, drivers, key_bounds};
 use crate::keys;
 use crate::pool::Answer;
+use crate::search::{HIT, search_text};
 use crate::writer::State;
 use event::Decision;
-use index::{DecisionFilter, DecisionPage, Page, PageKey, SearchTerm, Sort};
+use index::{DecisionFilter, DecisionPage, Page, PageKey, SearchTerm, Sort, Unfolded};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 
@@ -30,11 +31,13 @@ type Choice = Option<(Driver, i64)>;
 /// A page of decisions.
 pub fn list(connection: &Connection, filter: &DecisionFilter, page: &Page) -> Answer<DecisionPage> {
     let start = page.start(filter)?;
+    let Unfolded { filter: narrowed, words } = filter.unfold();
+    let terms = index::search_terms(&words);
     // One state for the page and what it says of itself.
     let transaction = connection.unchecked_transaction()?;
     let as_of = State::load(connection)?.cursor;
     let limit = page.limit();
-    let mut keys = find_keys(connection, filter, start, limit + 1)?;
+    let mut keys = find_keys(connection, &narrowed, &terms, start, limit + 1)?;
     let more = keys.len() > limit;
     keys.truncate(limit);
     let next_cursor = keys.last().filter(|_| more).map(|key| key.encode(filter));
@@ -55,24 +58,21 @@ fn rows(connection: &Connection, keys: &[PageKey]) -> Answer<Vec<Decision>> {
 fn find_keys(
     connection: &Connection,
     filter: &DecisionFilter,
+    terms: &[SearchTerm],
     start: Option<PageKey>,
     limit: usize,
 ) -> Answer<Vec<PageKey>> {
-    let terms = filter.q.as_deref().map(index::search_terms).unwrap_or_default();
-    if filter.q.is_some() && terms.is_empty() {
-        return Ok(Vec::new());
-    }
     let choice = choose(connection, filter, !terms.is_empty())?;
     let few = choice.as_ref().is_some_and(|(_, rows)| *rows < FEW_ROWS);
     if !terms.is_empty() && !few && matches!(filter.sort, Sort::Newest | Sort::Oldest) {
-        return by_search(connection, filter, &terms, start, limit);
+        return by_search(connection, filter, terms, start, limit);
     }
     let start = match start {
         Some(key) => Some((key, time_at(connection, key.row)?)),
         None => None,
     };
     let driver = choice.as_ref().map(|(driver, _)| driver);
-    let (sql, values) = by_index(filter, driver, &terms, start.as_ref(), limit);
+    let (sql, values) = by_index(filter, driver, terms, start.as_ref(), limit);
     run(connection, &sql, &values)
 }
 
@@ -171,10 +171,8 @@ fn by_index(
     }
     all.append(rest);
     if !terms.is_empty() {
-        let hit = "EXISTS (SELECT 1 FROM audit_search WHERE audit_search MATCH ? AND rowid = ";
-        let clause = format!("({hit}_row * 2) OR {hit}_row * 2 + 1))");
         let query = Value::Text(search_text(terms));
-        all.add(&clause, [query.clone(), query]);
+        all.add(HIT, [query.clone(), query]);
     }
     let order = position(filter, &mut all, start, index);
     let hint =
@@ -279,14 +277,6 @@ fn by_search(
     keys.dedup();
     keys.truncate(limit);
     Ok(keys)
-}
-
-fn search_text(terms: &[SearchTerm]) -> String {
-    let quoted = |term: &SearchTerm| {
-        let star = if term.prefix { "*" } else { "" };
-        format!("\"{}\"{star}", term.text.replace('"', "\"\""))
-    };
-    terms.iter().map(quoted).collect::<Vec<_>>().join(" AND ")
 }
 
 #[cfg(test)]

@@ -153,7 +153,7 @@ fn a_rebuild_gives_the_same_rows_and_serves_readers_after_reopening() {
     assert_eq!(reader.status().unwrap().decisions, 40);
     reader.reopen();
     assert_eq!(reader.status().unwrap().decisions, 41);
-    let search = DecisionFilter { q: Some("退款".to_owned()), ..DecisionFilter::default() };
+    let search = DecisionFilter { q: Some("退款".parse().unwrap()), ..DecisionFilter::default() };
     assert_eq!(reader.list(&search, &Page::first(500)).unwrap().items.len(), 40);
     let plan = Connection::open(&index.path)
         .unwrap()

@@ -1,7 +1,7 @@
 //! Lists of decisions.
 
 use super::{Backend, Builder, Call};
-use crate::{DecisionFilter, Error, IndexReader, Page, Sort, StatusFilter};
+use crate::{DecisionFilter, Error, IndexReader, Page, Search, Sort, StatusFilter};
 use event::Origin;
 
 fn fill(backend: &mut Backend, calls: &[Call]) {
@@ -13,6 +13,10 @@ fn fill(backend: &mut Backend, calls: &[Call]) {
 fn numbers(reader: &dyn IndexReader, filter: &DecisionFilter, page: &Page) -> Vec<u64> {
     let listed = reader.list(filter, page).unwrap();
     listed.items.iter().map(|item| (item.id.as_u128() & 0xffff) as u64).collect()
+}
+
+fn search_for(text: &str) -> Search {
+    text.parse().unwrap()
 }
 
 fn filter_calls() -> Vec<Call> {
@@ -111,7 +115,7 @@ fn conjunction_cases() -> Vec<(DecisionFilter, &'static [u64])> {
                 user_id: text("u-42"),
                 status: Some(StatusFilter::Class(5)),
                 from: Some(Call::time(0)),
-                q: text("complaint"),
+                q: Some(search_for("complaint")),
                 ..some()
             },
             &[3],
@@ -180,7 +184,7 @@ pub(super) fn pages_are_complete_and_stable(mut backend: Backend) {
         DecisionFilter { sort: Sort::Oldest, ..DecisionFilter::default() },
         DecisionFilter { sort: Sort::Slowest, ..DecisionFilter::default() },
         DecisionFilter { sort: Sort::Dearest, ..DecisionFilter::default() },
-        DecisionFilter { q: Some("refund".to_owned()), ..DecisionFilter::default() },
+        DecisionFilter { q: Some(search_for("refund")), ..DecisionFilter::default() },
         DecisionFilter { user_id: Some("u-42".to_owned()), ..DecisionFilter::default() },
     ];
     for filter in filters {
@@ -244,11 +248,14 @@ const SEARCHES: &[(&str, &[u64])] = &[
     ("استرداد", &[3]),
     ("تم", &[3]),
     ("o'brien", &[4]),
-    ("\"refund\" OR nothing", &[4]),
-    ("NEAR(", &[]),
-    ("\"", &[]),
-    ("*", &[]),
-    ("   ", &[]),
+    ("\"said refund\"", &[4]),
+    ("\"refund said\"", &[]),
+    ("\"refund\" OR 票", &[5, 4, 1, 0]),
+    ("-refund", &[3, 2, 1]),
+    ("refund -(ai OR plain)", &[4]),
+    ("refund ai source:finance-app", &[0]),
+    ("refund source:hr-app", &[]),
+    ("", &[5, 4, 3, 2, 1, 0]),
 ];
 
 pub(super) fn search(mut backend: Backend) {
@@ -300,7 +307,7 @@ pub(super) fn search(mut backend: Backend) {
         ],
     );
     for (q, expected) in SEARCHES {
-        let filter = DecisionFilter { q: Some((*q).to_owned()), ..DecisionFilter::default() };
+        let filter = DecisionFilter { q: Some(search_for(q)), ..DecisionFilter::default() };
         assert_eq!(numbers(&*backend.reader, &filter, &Page::default()), *expected, "{q:?}");
         let filter =
             DecisionFilter { user_id: Some("u-42".to_owned()), sort: Sort::Slowest, ..filter };
@@ -313,7 +320,7 @@ pub(super) fn search(mut backend: Backend) {
 pub(super) fn equal_times(mut backend: Backend) {
     let calls: Vec<Call> = (0..300).map(|number| Call { number, ..Call::default() }).collect();
     fill(&mut backend, &calls);
-    let searched = Some("complaint".to_owned());
+    let searched = Some(search_for("complaint"));
     for (sort, q) in [
         (Sort::Newest, None),
         (Sort::Oldest, None),

@@ -167,10 +167,10 @@ fn lists() -> Vec<(&'static str, DecisionFilter)> {
             },
         ),
         ("list of nothing", DecisionFilter { provider: some("none"), ..<_>::default() }),
-        ("search of a rare word", DecisionFilter { q: some("退款申请"), ..<_>::default() }),
+        ("search of a rare word", DecisionFilter { q: "退款申请".parse().ok(), ..<_>::default() }),
         (
             "search of two common words",
-            DecisionFilter { q: some("refund hotel"), ..<_>::default() },
+            DecisionFilter { q: "refund hotel".parse().ok(), ..<_>::default() },
         ),
     ]
 }
