@@ -34,6 +34,8 @@ enum Source {
 pub struct AnswerBody {
     source: Source,
     passed: Arc<AtomicU64>,
+    /// Bytes that it has, where that was said: the server asks for no more behind them.
+    length: Option<u64>,
     told: Option<oneshot::Sender<bool>>,
 }
 
@@ -52,24 +54,29 @@ pub(crate) struct Delivery {
 impl AnswerBody {
     /// A body that is whole already.
     pub(crate) fn whole(bytes: Bytes) -> Self {
-        Self { source: Source::Whole(bytes), passed: Arc::default(), told: None }
+        Self { source: Source::Whole(bytes), passed: Arc::default(), length: None, told: None }
     }
 
     /// A whole body that tells whether it was taken.
     pub(crate) fn tracked(bytes: Bytes) -> (Self, Delivery) {
         let (tell, told) = oneshot::channel();
         let passed = Arc::new(AtomicU64::new(0));
-        let body = Self { source: Source::Whole(bytes), passed: passed.clone(), told: Some(tell) };
+        let (source, passed_on) = (Source::Whole(bytes), passed.clone());
+        let body = Self { source, passed: passed_on, length: None, told: Some(tell) };
         (body, Delivery { passed, told })
     }
 
-    /// A body whose pieces come through the sink.
-    pub(crate) fn flowing() -> (Self, Sink) {
+    /// A body whose pieces come through the sink; so many bytes in all, where that is known.
+    pub(crate) fn flowing(length: Option<u64>) -> (Self, Sink) {
         let (pieces, receiver) = mpsc::channel(PIECES_WAITING_MAX);
         let (tell, told) = oneshot::channel();
         let passed = Arc::new(AtomicU64::new(0));
-        let body =
-            Self { source: Source::Flow(receiver), passed: passed.clone(), told: Some(tell) };
+        let body = Self {
+            source: Source::Flow(receiver),
+            passed: passed.clone(),
+            length,
+            told: Some(tell),
+        };
         (body, Sink { pieces, delivery: Delivery { passed, told } })
     }
 
@@ -102,7 +109,10 @@ impl Body for AnswerBody {
         };
         Poll::Ready(match piece {
             Some(Piece::Data(bytes)) => {
-                self.passed.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                let before = self.passed.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                if self.length == Some(before + bytes.len() as u64) {
+                    self.end(true);
+                }
                 Some(Ok(Frame::data(bytes)))
             }
             Some(Piece::Trailers(trailers)) => Some(Ok(Frame::trailers(trailers))),
@@ -170,6 +180,25 @@ impl Delivery {
         match self.told.await {
             Ok(true) => None,
             _ => Some(self.passed.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt;
+
+    #[tokio::test]
+    async fn who_asks_for_no_more_than_there_is_has_taken_it_whole() {
+        for (length, expected) in [(Some(4), None), (Some(5), Some(4)), (None, Some(4))] {
+            let (mut body, sink) = AnswerBody::flowing(length);
+            sink.send(Piece::Data(Bytes::from_static(b"all."))).await;
+            let delivery = sink.finish();
+            assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "all.");
+            // The server knows from the length that it is done, and drops the rest.
+            drop(body);
+            assert_eq!(delivery.failed_after().await, expected, "{length:?}");
         }
     }
 }

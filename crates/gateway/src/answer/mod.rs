@@ -199,12 +199,8 @@ impl Reply<'_> {
         if events {
             return Hold::Events(EventGate::new(self.call.route.format, self.from.hides_usage));
         }
-        let length = head
-            .headers
-            .get(header::CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        match length {
-            Some(length) if length <= WHOLE_BYTES_MAX => Hold::whole(),
+        match length(&head.headers) {
+            Some(length) if length <= WHOLE_BYTES_MAX as u64 => Hold::whole(),
             None if media(content_type).eq_ignore_ascii_case("application/json") => Hold::whole(),
             _ => Hold::Last(None),
         }
@@ -231,7 +227,7 @@ impl Reply<'_> {
 
     /// Sends the head; pieces follow through the sink.
     fn begin(&self, head: response::Parts, to: Caller) -> Sink {
-        let (body, sink) = AnswerBody::flowing();
+        let (body, sink) = AnswerBody::flowing(length(&head.headers));
         // A caller that is gone closes the sink: the pump finds out there.
         let _gone = to.send(with_ids(Response::from_parts(head, body), &self.call.ids));
         sink
@@ -529,6 +525,10 @@ pub(crate) async fn record_gone(
     if let Err(error) = writer.commit(&events, bodies).await {
         tracing::error!(%error, "the end of a call was not recorded");
     }
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn media(content_type: Option<&str>) -> &str {

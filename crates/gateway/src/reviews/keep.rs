@@ -43,7 +43,7 @@ async fn pass_on(response: Response<AnswerBody>, to: Caller) -> Option<Kept> {
     let (head, mut body) = response.into_parts();
     let mut kept =
         Kept { head: AnswerHead::new(head.status.as_u16(), &head.headers), body: Vec::new() };
-    let (flowing, sink) = AnswerBody::flowing();
+    let (flowing, sink) = AnswerBody::flowing(None);
     // The caller may be gone; the answer is kept for when it comes again.
     let _gone = to.send(Response::from_parts(head, flowing));
     let mut whole = true;
