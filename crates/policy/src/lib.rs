@@ -14,4 +14,4 @@ pub use detect::{
     CustomKind, DataClass, DetectorError, DetectorSettings, Detectors, Finding, HookAnswer,
     HookError, HookSettings, Kind, OnHookFailure,
 };
-pub use redact::{Document, Found, NotJson, Redactor, Scan, Tokens};
+pub use redact::{Document, Found, NotJson, Reads, Redactor, Scan, Tokens};

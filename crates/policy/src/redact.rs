@@ -4,10 +4,12 @@ mod decode;
 mod document;
 mod events;
 mod json;
+mod reads;
 mod spans;
 mod tokens;
 
 pub use document::{Document, Found, NotJson, Scan};
+pub use reads::Reads;
 pub use tokens::Tokens;
 
 use crate::detect::Detectors;

@@ -221,12 +221,13 @@ proptest! {
 /// The text between placeholders.
 fn split(redacted: &str) -> Vec<&str> {
     let mut pieces = vec![redacted];
-    for kind in ["<EMAIL_", "<CREDIT_CARD_", "<SECRET_"] {
+    for kind in policy::Kind::builtins() {
+        let kind = format!("<{}_", kind.token_name());
         pieces = pieces
             .into_iter()
             .flat_map(|piece| {
                 piece
-                    .split(kind)
+                    .split(kind.as_str())
                     .enumerate()
                     .map(|(n, rest)| {
                         if n == 0 {

@@ -6,7 +6,7 @@ use crate::failure::{Failure, Outcome};
 use event::{EventData, EventType, PolicyEvaluationComplete, Timestamp};
 use journal::Position;
 use journal::format::{SEGMENT_HEADER_BYTES, SegmentHeader, parse_segment_name, segment_name};
-use policy::{Backtest, Bundle, Detectors, Facts, Recorded, Stage};
+use policy::{Backtest, Bundle, Detectors, Facts, Reads, Recorded, Scan, Stage};
 use recorder::{OpenedRecord, ReadError, RecordReader, Role, StoredRecord};
 use seal::{KeyRing, LocalKeyFile};
 use serde::Deserialize;
@@ -124,7 +124,7 @@ impl Recording {
         let keys = KeyRing::open_read_only(&config.data.join("subjects.db"), Arc::new(provider))
             .map_err(|error| failed(&error))?;
         let segments = segments(&journal)?;
-        Ok(Self { journal, keys, detectors: Detectors::default(), segments, end })
+        Ok(Self { journal, keys, detectors: super::policies::detectors(config)?, segments, end })
     }
 
     fn segment(
@@ -159,6 +159,7 @@ impl Recording {
     ) -> Result<(), ReadError> {
         let opened = record.opened(&record.leaf.tenant, &self.keys)?;
         let erased = opened.erased_groups > 0;
+        let said = Said::of(&opened);
         for event in judged(opened) {
             let facts = event.context.as_ref().and_then(|facts| Facts::deserialize(facts).ok());
             let outcome = event.outcome.as_deref().and_then(|outcome| outcome.parse().ok());
@@ -166,7 +167,7 @@ impl Recording {
                 *(if erased { &mut tried.erased } else { &mut tried.without_facts }) += 1;
                 continue;
             };
-            if trial.redetect && !self.redetect(record, &mut facts)? {
+            if trial.redetect && !self.redetect(record, &said, &mut facts)? {
                 tried.without_body += 1;
             }
             let now = trial.bundle.decide(&facts);
@@ -178,7 +179,12 @@ impl Recording {
     }
 
     /// Runs the detectors again; false where the body stands in another record, or is erased.
-    fn redetect(&self, record: &StoredRecord, facts: &mut Facts) -> Result<bool, ReadError> {
+    fn redetect(
+        &self,
+        record: &StoredRecord,
+        said: &Said,
+        facts: &mut Facts,
+    ) -> Result<bool, ReadError> {
         let bodies = record.bodies(&self.journal, &record.leaf.tenant, &self.keys)?;
         let role = match facts.stage {
             Stage::Request => Role::ClientRequest,
@@ -186,8 +192,52 @@ impl Recording {
         };
         let body = bodies.into_iter().rfind(|body| body.role == role).and_then(|body| body.bytes);
         let Some(body) = body else { return Ok(false) };
-        (facts.data_classes, facts.findings) = policy::body(&body, &self.detectors);
+        let reads = said.reads(facts.stage, &body);
+        let scan = match reads {
+            Reads::Opaque => Scan::default(),
+            _ => reads.document(&body).scan(&self.detectors),
+        };
+        (facts.data_classes, facts.findings) = policy::facts(&scan);
         Ok(true)
+    }
+}
+
+/// What a record says of how its bodies read.
+#[derive(Debug, Default)]
+struct Said {
+    request_type: Option<String>,
+    /// The request's format is none that is known.
+    generic: bool,
+    answer_type: Option<String>,
+}
+
+impl Said {
+    fn of(opened: &OpenedRecord) -> Self {
+        let mut said = Self::default();
+        for event in &opened.events {
+            match &event.data {
+                EventData::RequestReceived(data) => {
+                    let headers = data.headers.iter().flatten();
+                    let named = headers.clone().find(|(name, _)| name == "content-type");
+                    said.request_type = named.map(|(_, value)| value.clone());
+                    said.generic = data.format.as_deref() == Some("generic");
+                }
+                EventData::RequestCompleted(data) => {
+                    said.answer_type.clone_from(&data.content_type);
+                }
+                _ => {}
+            }
+        }
+        said
+    }
+
+    /// As the gateway read it.
+    fn reads(&self, stage: Stage, body: &[u8]) -> Reads {
+        match (stage, &self.answer_type) {
+            (Stage::Request, _) => Reads::of(self.request_type.as_deref(), !self.generic),
+            (Stage::Response, Some(media)) => Reads::of(Some(media), true),
+            (Stage::Response, None) => Reads::guess(body),
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub use backtest::{Trial, Tried, backtest};
 pub use failure::OpenFailure;
 pub use local::Local;
 pub use logging::start as start_logging;
+pub use policies::detectors;
 pub use rebuild::rebuild;
 pub use serve::{Serve, serve};
 pub use settings::providers;

@@ -24,8 +24,7 @@ pub struct Guarding {
 
 /// Loads what is configured and records it. The demo without a folder has the starter bundle.
 pub async fn open(config: &Config, demo: bool, store: &Store) -> Outcome<Guarding> {
-    let detectors = Detectors::new(&config.detectors)
-        .map_err(|error| Failure::usage(format!("the configuration: {error}")))?;
+    let detectors = detectors(config)?;
     let loaded = match config.policies.folder() {
         _ if !config.policies.enabled => None,
         _ if demo && config.policies.directory.is_none() => {
@@ -54,6 +53,12 @@ pub async fn open(config: &Config, demo: bool, store: &Store) -> Outcome<Guardin
         }
     };
     Ok(Guarding { detectors: Arc::new(detectors), policies })
+}
+
+/// What is looked for, as configured.
+pub fn detectors(config: &Config) -> Outcome<Detectors> {
+    Detectors::new(&config.detectors)
+        .map_err(|error| Failure::usage(format!("the configuration: {error}")))
 }
 
 /// Takes up changed files, until it is aborted. What is broken changes nothing, and is said.

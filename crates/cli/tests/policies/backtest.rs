@@ -146,6 +146,15 @@ async fn times_narrow_it_and_detectors_run_again() {
     assert_eq!(recorded["changed"], 119);
     let again = backtest(root.path(), mail, &["--json", "--redetect"]).json();
     assert_eq!((&again["changed"], &again["without_body"]), (&1.into(), &0.into()));
+    // With what is configured: another kind, and addresses not any more.
+    let own = "[[detectors.custom]]\nname = \"nobody\"\nclass = \"pii\"\nwords = [\"nobody\"]\n[detectors]\noff = [\"email\"]\n";
+    fs::write(root.path().join("audit-layer.toml"), own).unwrap();
+    let none = backtest(root.path(), mail, &["--json", "--redetect"]).json();
+    assert_eq!(none["changed"], 0);
+    let nobody =
+        mail.replace("context.findings.email.count > 0", "context.kinds.contains(\"nobody\")");
+    let own = backtest(root.path(), &nobody, &["--json", "--redetect"]).json();
+    assert_eq!(own["changed"], 119);
 }
 
 #[test]

@@ -85,3 +85,23 @@ fn the_schema_is_printed_for_editors() {
     fs::write(dir.path().join("p/schema.cedarschema"), &ran.stdout).unwrap();
     assert_eq!(policy(dir.path(), &["check", "p"]).code, 0);
 }
+
+#[test]
+fn cases_see_what_the_configured_detectors_find() {
+    let policy_text = "@id(\"own\") @outcome(\"BLOCK\")
+forbid (principal, action, resource) when { context.kinds.contains(\"project\") };\n";
+    let cases = "[[case]]
+name = \"a project\"
+prompt = \"How is Bluebird?\"
+expect = { outcome = \"BLOCK\" }\n";
+    let dir = folder(&[("a.cedar", policy_text), ("tests.toml", cases)]);
+    let ran = policy(dir.path(), &["test", "p"]);
+    assert_eq!(ran.code, 1, "nothing is configured: {ran:?}");
+    let own =
+        "[[detectors.custom]]\nname = \"project\"\nclass = \"secret\"\nwords = [\"bluebird\"]\n";
+    fs::write(dir.path().join("audit-layer.toml"), own).unwrap();
+    let ran = policy(dir.path(), &["test", "p"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
+    fs::write(dir.path().join("audit-layer.toml"), own.replace("words", "colours")).unwrap();
+    policy(dir.path(), &["test", "p"]).failed(2, "detectors.custom");
+}

@@ -1,6 +1,5 @@
 //! What policies decide about an answer.
 
-use super::content::Reads;
 use super::events::Evaluation;
 use super::facts;
 use super::guard::{Guard, changes_answers, fail_closed, redacts};
@@ -8,7 +7,7 @@ use super::request::Verdict;
 use crate::settings::Provider;
 use bytes::Bytes;
 use event::Timestamp;
-use policy::{Answer, Bundle, Decision, Facts, Outcome, Stage, Tokens};
+use policy::{Answer, Bundle, Decision, Facts, Outcome, Reads, Stage, Tokens};
 use std::sync::Arc;
 use std::time::Instant;
 

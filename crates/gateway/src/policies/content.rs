@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt, Full, Limited};
 use policy::{
-    Detectors, Document, FindingFact, HookAnswer, HookSettings, OnHookFailure, Tokens, facts,
+    Detectors, FindingFact, HookAnswer, HookSettings, OnHookFailure, Reads, Tokens, facts,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,21 +14,6 @@ use std::time::Duration;
 const INLINE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of an outside detector's answer at most.
 const HOOK_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// How a body reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reads {
-    /// JSON of one of the formats that are known.
-    Json,
-    /// Any other JSON.
-    AnyJson,
-    /// As plain text.
-    Text,
-    /// As server-sent events.
-    Events,
-    /// Not at all: files, sound, pictures.
-    Opaque,
-}
 
 /// What was found in a body.
 #[derive(Debug, Clone, Default)]
@@ -46,35 +31,6 @@ pub(crate) struct Seen {
 pub(crate) struct Content {
     detectors: Arc<Detectors>,
     upstream: Upstream,
-}
-
-// === impl Reads ===
-
-impl Reads {
-    /// By its media type, and whether its format is one that is known.
-    pub(crate) fn of(content_type: Option<&str>, known: bool) -> Self {
-        let media = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        let media = media.to_ascii_lowercase();
-        match media.as_str() {
-            "text/event-stream" => Self::Events,
-            "application/x-www-form-urlencoded" | "application/xml" => Self::Text,
-            "application/octet-stream" => Self::Opaque,
-            _ if known => Self::Json,
-            _ if media.is_empty() || media.ends_with("json") => Self::AnyJson,
-            _ if media.starts_with("text/") => Self::Text,
-            _ => Self::Opaque,
-        }
-    }
-
-    fn document(self, body: &[u8]) -> Document<'_> {
-        let read = match self {
-            Self::Json => Document::json(body),
-            Self::AnyJson => Document::any_json(body),
-            Self::Events => Ok(Document::events(body)),
-            Self::Text | Self::Opaque => Ok(Document::text(body)),
-        };
-        read.unwrap_or_else(|_not_json| Document::text(body))
-    }
 }
 
 // === impl Content ===

@@ -1,13 +1,12 @@
 //! What policies decide about a request.
 
-use super::content::Reads;
 use super::events::Evaluation;
 use super::facts::{self, Asked};
 use super::guard::{Guard, fail_closed, redacts};
 use crate::settings::Provider;
 use bytes::Bytes;
 use event::{Event, Timestamp};
-use policy::{Decision, Facts, Outcome, Tokens};
+use policy::{Decision, Facts, Outcome, Reads, Tokens};
 use std::time::Instant;
 use wire::Format;
 

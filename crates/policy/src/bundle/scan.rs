@@ -2,7 +2,7 @@
 
 use super::facts::FindingFact;
 use crate::detect::Detectors;
-use crate::redact::{Document, Scan};
+use crate::redact::{Document, Reads, Scan};
 
 /// What all built-in detectors find in a text: classes of data, and findings by kind. Where
 /// several texts are looked at, `facts` with detectors that are kept is much faster.
@@ -23,11 +23,5 @@ pub fn facts(scan: &Scan) -> (Vec<String>, Vec<FindingFact>) {
 
 /// What detectors find in a body whose format nobody said: JSON, a stream of events, or text.
 pub fn body(bytes: &[u8], detectors: &Detectors) -> (Vec<String>, Vec<FindingFact>) {
-    let stream = bytes.starts_with(b"data:") || bytes.starts_with(b"event:");
-    let document = if stream {
-        Document::events(bytes)
-    } else {
-        Document::json(bytes).unwrap_or_else(|_| Document::text(bytes))
-    };
-    facts(&document.scan(detectors))
+    facts(&Reads::guess(bytes).document(bytes).scan(detectors))
 }

@@ -4,10 +4,11 @@
 mod backtest;
 
 use super::{Format, Place};
+use crate::compose;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Out, Style, Table, plain};
 use clap::{Args, Subcommand};
-use policy::{Bundle, Case, CaseResult, Detectors, LoadError};
+use policy::{Bundle, Case, CaseResult, LoadError};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -54,7 +55,7 @@ impl Policy {
     pub fn run(self, place: &Place) -> Outcome {
         match self {
             Self::Check(command) => command.run(),
-            Self::Test(command) => command.run(),
+            Self::Test(command) => command.run(place),
             Self::Backtest(command) => command.run(place),
             Self::Schema(command) => command.run(),
         }
@@ -146,7 +147,8 @@ impl Schema {
 // === impl Test ===
 
 impl Test {
-    fn run(self) -> Outcome {
+    fn run(self, place: &Place) -> Outcome {
+        let detectors = compose::detectors(&place.config()?)?;
         let out = Out::new();
         let loaded = Bundle::load(&self.dir)
             .and_then(|bundle| Case::load(&self.dir).map(|cases| (bundle, cases)));
@@ -165,7 +167,6 @@ impl Test {
                 self.dir.display()
             )));
         }
-        let detectors = Detectors::default();
         let scan = |text: &str| policy::body(text.as_bytes(), &detectors);
         let results: Vec<_> = cases.iter().map(|case| case.run(&bundle, &scan)).collect();
         let failed = results.iter().filter(|result| !result.passed).count();
