@@ -40,7 +40,14 @@ provider=$(listening "$scratch/provider.txt" "mock provider")
 
 export AUDIT_LAYER_ADMIN_PASSWORD=e2e-admin-password
 binary=$CARGO_TARGET_DIR/debug/audit-layer
-"$binary" serve --data "$scratch/data" --upstream "$provider" \
+# The starter bundle judges every call. Who is held is told soon: these tests wait for no person.
+cat >"$scratch/audit-layer.toml" <<EOF
+[policies]
+directory = "$PWD/policies"
+[reviews]
+wait = "100ms"
+EOF
+"$binary" serve --config "$scratch/audit-layer.toml" --data "$scratch/data" --upstream "$provider" \
   --gateway-listen 127.0.0.1:0 --api-listen 127.0.0.1:0 >"$scratch/server.txt" 2>&1 &
 pids+=($!)
 E2E_GATEWAY=$(listening "$scratch/server.txt" gateway)

@@ -34,6 +34,22 @@ export const decisionOf = (auditId) => {
   return get(`/api/v1/audit/logs/${auditId}`);
 };
 
+/** The user's reviews that wait for a person. */
+export const reviewsOf = async (user) => {
+  const { items } = await get("/api/v1/reviews?state=pending&limit=500");
+  return items.filter((review) => review.user_id === user);
+};
+
+/** Lets a call through, as a person would. */
+export const approve = async (reviewId) => {
+  const answer = await fetch(`${E2E_API}/api/v1/reviews/${reviewId}/approve`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify({ rationale: "looked at" }),
+  });
+  assert.equal(answer.status, 200, await answer.text());
+};
+
 const lastIds = new Map();
 
 /** A fetch for a user's client that notes the decision of each call. */
@@ -61,5 +77,8 @@ export const complete = async (user, { model, finish, tokens, path }) => {
   const types = decision.events.map((event) => event.event_type);
   assert.equal(types[0], "request_received");
   assert.equal(types.at(-1), "request_completed");
+  // The starter bundle has judged it, both ways, and changed nothing.
+  assert.equal(types.filter((type) => type === "policy_evaluation_complete").length, 2);
+  assert.equal(decision.outcome, "ALLOW");
   return decision;
 };

@@ -12,10 +12,11 @@ use uuid::Uuid;
 const PATH: &str = "/api/v1/audit/traces";
 const BAR_COLUMNS: i64 = 40;
 /// Fields of `event_data` that are shown beside the bars.
-const WHY: [&str; 17] = [
+const WHY: [&str; 20] = [
     "stage",
     "policy_id",
     "outcome",
+    "applied",
     "mode",
     "message",
     "violations",
@@ -23,6 +24,8 @@ const WHY: [&str; 17] = [
     "review_id",
     "reviewer",
     "rationale",
+    "waited_ms",
+    "held_ms",
     "provider",
     "model",
     "attempt",
@@ -98,10 +101,9 @@ fn why(kind: &str, data: &Value) -> String {
     let told = WHY.iter().filter(|name| decides || **name != "outcome").filter_map(|name| {
         let value = data.get(*name).filter(|value| !value.is_null())?;
         let text = show_value(value);
-        (!text.is_empty()).then(|| match value {
-            Value::String(_) => text,
-            _ => format!("{name} {text}"),
-        })
+        // A second outcome would be taken for the first.
+        let named = !value.is_string() || *name == "applied";
+        (!text.is_empty()).then(|| if named { format!("{name} {text}") } else { text })
     });
     told.collect::<Vec<_>>().join(" · ")
 }

@@ -10,4 +10,5 @@ mod reviews;
 mod serve;
 mod supervise;
 mod support;
+mod traces;
 mod usage;

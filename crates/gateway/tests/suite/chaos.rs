@@ -1,7 +1,7 @@
 //! Whatever providers do: the bounds of retries and circuits hold, and the records say what
 //! happened.
 
-use crate::harness::{Harness, Told, provider, with_model};
+use crate::harness::{Harness, Told, provider, with_model, with_policies};
 use crate::models::chat;
 use gateway::{Breaker, Retry, Settings};
 use proptest::prelude::*;
@@ -11,6 +11,9 @@ use testkit::{Behaviour, Fault, MockProvider};
 const TARGETS: usize = 3;
 const CALLS: usize = 6;
 const FAILURES: u32 = 3;
+/// Takes out what is found, both ways: every attempt gets the same.
+const HIDE: &str = "@id(\"hide\") @outcome(\"REDACT\") forbid (principal, action, resource) \
+    when { context.data_classes.contains(\"pii\") };";
 
 fn behaviour() -> impl Strategy<Value = Behaviour> {
     let status = |status| Just(Behaviour::fault(Fault::Status(status)));
@@ -76,8 +79,8 @@ fn settings(providers: &[MockProvider], retries: u32, attempts_max: u32) -> Sett
     };
     model.breaker = Breaker { failures: FAILURES, open: Duration::from_hours(1) };
     for target in &mut model.targets {
-        target.first_byte = Duration::from_millis(60);
-        target.idle = Duration::from_millis(60);
+        target.first_byte = Duration::from_millis(150);
+        target.idle = Duration::from_millis(150);
     }
     settings
 }
@@ -123,6 +126,7 @@ async fn run(
     scripts: Vec<Vec<Behaviour>>,
     retries: u32,
     attempts_max: u32,
+    guarded: bool,
 ) -> Result<(), TestCaseError> {
     let mut mocks = Vec::new();
     for script in &scripts {
@@ -130,10 +134,15 @@ async fn run(
         mock.script(script.iter().cloned());
         mocks.push(mock);
     }
-    let harness = Harness::with(settings(&mocks, retries, attempts_max)).await;
+    let settings = settings(&mocks, retries, attempts_max);
+    let harness = match guarded {
+        true => Harness::with(with_policies(settings, HIDE)).await,
+        false => Harness::with(settings).await,
+    };
+    let body = chat("m").replace("hi", "hi, jane@example.com");
     let mut before = 0;
     for _ in 0..CALLS {
-        let answer = harness.post("/v1/chat/completions", chat("m")).await;
+        let answer = harness.post("/v1/chat/completions", body.clone()).await;
         let sent: usize = mocks.iter().map(MockProvider::count).sum();
         prop_assert!(sent - before <= attempts_max as usize);
         before = sent;
@@ -145,6 +154,10 @@ async fn run(
     }
     for (mock, script) in mocks.iter().zip(&scripts) {
         prop_assert!(mock.count() <= let_through(script), "called while its circuit was open");
+        for received in mock.received() {
+            let text = String::from_utf8_lossy(&received.body).into_owned();
+            prop_assert_eq!(text.contains("hi, <EMAIL_1>"), guarded, "{}", text);
+        }
     }
     let all = harness.ended(CALLS).await;
     prop_assert_eq!(all.len(), CALLS);
@@ -164,9 +177,9 @@ proptest! {
 
     #[test]
     fn bounds_hold_under_a_chaos_provider(
-        scripts in scripts(), retries in 0..3_u32, attempts_max in 1..7_u32
+        scripts in scripts(), retries in 0..3_u32, attempts_max in 1..7_u32, guarded in any::<bool>()
     ) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(run(scripts, retries, attempts_max))?;
+        runtime.block_on(run(scripts, retries, attempts_max, guarded))?;
     }
 }

@@ -113,7 +113,14 @@ pub fn settings(upstream: &str) -> Settings {
 /// The same under policies.
 pub fn with_policies(settings: Settings, cedar: &str) -> Settings {
     let source = policy::Source { name: "p.cedar".to_owned(), text: cedar.to_owned() };
-    let bundle = policy::Bundle::parse(&[source]).unwrap_or_else(|error| panic!("{error}"));
+    with_bundle(
+        settings,
+        policy::Bundle::parse(&[source]).unwrap_or_else(|error| panic!("{error}")),
+    )
+}
+
+/// The same under a bundle.
+pub fn with_bundle(settings: Settings, bundle: policy::Bundle) -> Settings {
     let policies = Arc::new(policy::Policies::of(bundle));
     let policies = Some(PolicySettings { policies, record_all: false });
     Settings { policies, ..settings }

@@ -13,3 +13,4 @@ mod models;
 mod policies;
 mod refusals;
 mod reviews;
+mod steps;
