@@ -6,9 +6,12 @@ use crate::state::Shared;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use event::{EventData, Leaf};
-use index::RecordPointer;
+use index::{EventRow, RecordPointer};
 use ledger::leaf_hash;
 use recorder::{ReadError, RecordReader, Role, StoredBody, StoredRecord, position_of};
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use uuid::Uuid;
 
 /// Bytes of one body that are shown; the proof has the rest.
 const BODY_BYTES_SHOWN_MAX: usize = 8 * 1024 * 1024;
@@ -19,6 +22,21 @@ pub(crate) struct Stored {
     pub request: Message,
     pub response: Message,
     pub integrity: Integrity,
+    /// The events' own fields, those too that the index leaves out.
+    fields: HashMap<Uuid, Map<String, Value>>,
+}
+
+// === impl Stored ===
+
+impl Stored {
+    /// Completes an event of the index by what its record says.
+    pub fn complete(&mut self, event: &mut EventRow) -> Result<(), serde_json::Error> {
+        let Some(own) = self.fields.remove(&event.event_id) else { return Ok(()) };
+        let mut all: Map<String, Value> = serde_json::from_str(event.event_data.get())?;
+        all.extend(own);
+        event.event_data = serde_json::value::to_raw_value(&all)?;
+        Ok(())
+    }
 }
 
 /// Reads the records at these places.
@@ -104,6 +122,9 @@ fn read_one(
         stored.integrity.faults.push(fault(&record.leaf, "its bodies"));
     }
     for event in record.opened(&tenant, keys)?.events {
+        if let Ok(Value::Object(own)) = event.data.to_json() {
+            stored.fields.insert(event.event_id, own);
+        }
         take_event(event.data, stored);
     }
     for body in record.bodies(journal, &tenant, keys)? {

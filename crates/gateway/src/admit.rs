@@ -47,16 +47,17 @@ impl Caller {
     }
 }
 
-/// Reads the request's ids; what is missing is made. A bad trace is reported beside.
+/// Reads the request's ids; what is missing is made, ordered by time, so that neighbours in time are
+/// neighbours in the index. A bad trace is reported beside.
 pub(crate) fn ids(headers: &HeaderMap) -> (Ids, Result<(), Refusal>) {
     let request_id = headers
         .get("x-request-id")
         .and_then(|value| value.to_str().ok())
         .filter(|id| !id.is_empty() && id.len() <= REQUEST_ID_CHARS_MAX && !is_placeholder(id))
-        .map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
+        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
     let (trace_id, result) = match trace(headers) {
-        Ok(trace) => (trace.unwrap_or_else(Uuid::new_v4), Ok(())),
-        Err(refusal) => (Uuid::new_v4(), Err(refusal)),
+        Ok(trace) => (trace.unwrap_or_else(Uuid::now_v7), Ok(())),
+        Err(refusal) => (Uuid::now_v7(), Err(refusal)),
     };
     (Ids { decision_id: Uuid::now_v7(), trace_id, request_id }, result)
 }

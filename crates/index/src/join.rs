@@ -2,7 +2,8 @@
 //! backend and the verifier use these, so that the same record gives the same rows everywhere.
 
 use crate::ProjectedRecord;
-use event::{Class, Decision, Event, EventData, Origin};
+use event::{Class, Decision, Event, EventData, Origin, Usage};
+use std::borrow::Cow;
 
 /// Every class: the index shows open and sealed fields together.
 const ALL_CLASSES: &[Class] =
@@ -43,9 +44,10 @@ impl Fold {
 /// Appends an event's `event_data`: its own fields, and the decision's `source`, `user_id` and
 /// (once the call has ended) `outcome` where it has none of that name itself. `decision` is the
 /// fold up to and with the event's own record: rows are written once, so earlier ones keep what
-/// was known then.
+/// was known then. Long fields that nobody filters by are left out: an index holds less than a
+/// record, which has them (the decision in detail shows them).
 pub fn write_event_data(event: &Event, decision: Option<&Decision>, out: &mut Vec<u8>) {
-    let mut any = event.data.write(ALL_CLASSES, out);
+    let mut any = short(&event.data).write(ALL_CLASSES, out);
     let Some(decision) = decision else { return };
     let own = Own::of(&event.data);
     out.pop();
@@ -71,6 +73,41 @@ pub fn write_event_data(event: &Event, decision: Option<&Decision>, out: &mut Ve
         add("outcome", decision.outcome.as_deref());
     }
     out.push(b'}');
+}
+
+/// The fields that are indexed.
+fn short(data: &EventData) -> Cow<'_, EventData> {
+    let mut data = Cow::Borrowed(data);
+    match &*data {
+        EventData::RequestReceived(_)
+        | EventData::RequestCompleted(_)
+        | EventData::ResponseBlocked(_)
+        | EventData::PolicyEvaluationComplete(_) => {}
+        _ => return data,
+    }
+    match data.to_mut() {
+        EventData::RequestReceived(data) => {
+            data.headers = None;
+            // It is the decision's own.
+            data.prompt_preview = None;
+        }
+        EventData::RequestCompleted(data) => {
+            data.headers = None;
+            data.response_preview = None;
+            shorten(&mut data.usage);
+        }
+        EventData::ResponseBlocked(data) => shorten(&mut data.usage),
+        EventData::PolicyEvaluationComplete(data) => data.context = None,
+        _ => {}
+    }
+    data
+}
+
+/// Leaves the provider's own form out.
+fn shorten(usage: &mut Option<Usage>) {
+    if let Some(usage) = usage {
+        usage.provider = None;
+    }
 }
 
 /// Which of the joined fields an event states itself.
@@ -146,6 +183,21 @@ mod tests {
                     assert_eq!(joined[name], expected, "{event_type} {name} (examples: {whole})");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn long_fields_are_left_out_and_the_others_stay() {
+        let long = ["headers", "prompt_preview", "response_preview", "context"];
+        for event_type in EventType::ALL {
+            let Ok(data) = EventData::from_examples(*event_type) else { continue };
+            let mut own = data.to_json().unwrap();
+            let event = Event::new(Component::Gateway, Timestamp::default(), data);
+            let mut out = Vec::new();
+            write_event_data(&event, None, &mut out);
+            let indexed: Value = serde_json::from_slice(&out).unwrap();
+            own.as_object_mut().unwrap().retain(|name, _| !long.contains(&name.as_str()));
+            assert_eq!(indexed, own, "{event_type}");
         }
     }
 

@@ -62,11 +62,14 @@ pub(crate) async fn show(
     };
     let (item, other_ids) = found;
     let decision_id = item.id;
-    let (pointers, events) = shared
+    let (pointers, mut events) = shared
         .query(move |index| Ok((index.records(decision_id)?, index.events_of(decision_id)?)))
         .await?;
     let reading = shared.clone();
-    let stored = blocking(move || detail::read(&reading, &pointers)).await?;
+    let mut stored = blocking(move || detail::read(&reading, &pointers)).await?;
+    for event in &mut events.items {
+        stored.complete(event).map_err(|error| Problem::internal(&error))?;
+    }
     let note = Note::done("show").target(decision_id.to_string()).records(1);
     shared.record(&caller, note).await?;
     Ok(Json(Detail {

@@ -18,7 +18,7 @@ pub const EVENT_CHUNK_BITS: u32 = 16;
 /// Decisions of one chunk, as a power of two.
 pub const DECISION_CHUNK_BITS: u32 = 14;
 /// Version of the tables, in `user_version`.
-pub const VERSION: i64 = 3;
+pub const VERSION: i64 = 4;
 /// `ALix`: tells our files from other databases.
 const APPLICATION_ID: i64 = 0x414c_6978;
 
