@@ -2,6 +2,7 @@
 
 use crate::audit::Note;
 use crate::caller::{Caller, Who};
+use crate::feed::Presented;
 use crate::problem::Problem;
 use crate::roles::{Action, Door, Grant};
 use crate::serve::Peer;
@@ -9,7 +10,7 @@ use crate::state::Shared;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, Uri, header};
 use std::sync::Arc;
 
 /// What stands in front of one route.
@@ -27,9 +28,15 @@ pub(crate) async fn pass(State(gate): State<Gate>, mut request: Request, next: N
         Door::Closed => false,
     };
     if !open {
-        match admitted(&gate, request.headers(), request.extensions().get()).await {
+        let (who, presented) = match identified(&gate, &request) {
+            Ok(known) => known,
+            Err(problem) => return finish(problem.into_response(), open),
+        };
+        let peer = request.extensions().get().copied().unwrap_or_default();
+        match admitted(&gate, who, peer).await {
             Ok(caller) => {
                 request.extensions_mut().insert(caller);
+                request.extensions_mut().insert(presented);
             }
             Err(problem) => return finish(problem.into_response(), open),
         }
@@ -37,13 +44,26 @@ pub(crate) async fn pass(State(gate): State<Gate>, mut request: Request, next: N
     finish(next.run(request).await, open)
 }
 
-async fn admitted(
-    gate: &Gate,
-    headers: &HeaderMap,
-    peer: Option<&Peer>,
-) -> Result<Caller, Problem> {
-    let peer = peer.copied().unwrap_or_default();
-    let who = identify(&gate.shared, headers, peer).ok_or_else(Problem::unauthenticated)?;
+/// Who asks, and what they showed.
+fn identified(gate: &Gate, request: &Request) -> Result<(Who, Presented), Problem> {
+    let socket_uid = match request.extensions().get() {
+        Some(Peer::Socket { uid }) => Some(*uid),
+        _ => None,
+    };
+    let authorization = request.headers().get(header::AUTHORIZATION).cloned();
+    let mut presented = Presented { authorization, socket_uid };
+    let mut who = identify(&gate.shared, &presented);
+    if who.is_none()
+        && gate.action == Action::Feed
+        && let Some(behind) = ticket(request.uri()).and_then(|text| gate.shared.tickets.take(text))
+    {
+        presented = behind;
+        who = identify(&gate.shared, &presented);
+    }
+    Ok((who.ok_or_else(Problem::unauthenticated)?, presented))
+}
+
+async fn admitted(gate: &Gate, who: Who, peer: Peer) -> Result<Caller, Problem> {
     let rule = gate.action.rule();
     let grant = who.grant(gate.action);
     let caller = Caller { who, peer, grant };
@@ -54,11 +74,17 @@ async fn admitted(
     Err(Problem::forbidden(format!("not with this credential. {}", rule.about())))
 }
 
-fn identify(shared: &Shared, headers: &HeaderMap, peer: Peer) -> Option<Who> {
-    if let Peer::Socket { .. } = peer {
+/// The ticket in a query; tickets need no escapes.
+fn ticket(uri: &Uri) -> Option<&str> {
+    uri.query()?.split('&').find_map(|pair| pair.strip_prefix("ticket="))
+}
+
+/// Who shows this.
+pub(crate) fn identify(shared: &Shared, presented: &Presented) -> Option<Who> {
+    if presented.socket_uid.is_some() {
         return Some(Who::Operator);
     }
-    let credential = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let credential = presented.authorization.as_ref()?.to_str().ok()?;
     let (scheme, credential) = credential.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("bearer") {
         return None;

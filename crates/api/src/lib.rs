@@ -5,6 +5,7 @@ mod caller;
 mod detail;
 mod docs;
 mod extract;
+mod feed;
 mod figures;
 mod gate;
 mod ledger_files;

@@ -26,6 +26,9 @@ use utoipa::OpenApi;
         routes::sessions,
         routes::session,
         routes::metrics,
+        routes::socket,
+        routes::feed_events,
+        routes::ticket,
         routes::reviews,
         routes::review,
         routes::approve,
@@ -55,6 +58,10 @@ struct Document;
 const ASKED: &[&str] = &["Credentials", "KeyRotation", "KeyWish", "SqlQuery", "Verdict"];
 /// What answers may lack. Everything else is always there, null where it is not known.
 const OPTIONAL: &[(&str, &str)] = &[
+    ("FeedMessage", "at"),
+    ("FeedMessage", "count"),
+    ("FeedMessage", "decision"),
+    ("FeedMessage", "filter"),
     ("Health", "reason"),
     ("MetricsPoint", "value"),
     ("Problem", "outcome"),
@@ -107,7 +114,7 @@ fn sort(value: &mut Value) {
 
 /// States that an answer has all of its properties.
 fn require_all(name: &str, schema: &mut Value) {
-    for part in schema["allOf"].as_array_mut().into_iter().flatten() {
+    for part in schema.get_mut("allOf").and_then(Value::as_array_mut).into_iter().flatten() {
         require_all(name, part);
     }
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return };

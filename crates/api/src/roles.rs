@@ -80,6 +80,8 @@ actions! {
     Sessions      "sessions"        Closed  All   All     Own    Own      No;
     Session       "session"         Closed  All   All     Own    Own      No;
     Metrics       "metrics"         Closed  All   All     Own    Own      No;
+    Feed          "feed"            Closed  All   All     Own    Own      No;
+    FeedTicket    "feed_ticket"     Closed  All   All     Own    Own      No;
     ReviewsList   "reviews_list"    Closed  All   All     No     No       No;
     ReviewShow    "review_show"     Closed  All   All     No     No       No;
     ReviewApprove "review_approve"  Closed  All   All     No     No       No;

@@ -85,6 +85,23 @@ impl fmt::Display for Peer {
     }
 }
 
+/// Tells streams, which end only when somebody ends them, that the listener stops.
+#[derive(Debug, Clone)]
+pub(crate) struct Stopping(watch::Receiver<bool>);
+
+// === impl Stopping ===
+
+impl Stopping {
+    /// Waits until it stops; forever where nothing can stop it.
+    pub(crate) async fn wait(stopping: Option<Self>) {
+        match stopping {
+            // Whoever could stop it is gone: that is a stop, too.
+            Some(Self(mut stop)) => drop(stop.wait_for(|stop| *stop).await),
+            None => std::future::pending().await,
+        }
+    }
+}
+
 // === impl Api ===
 
 impl Api {
@@ -195,7 +212,8 @@ async fn serve<A: Accept>(
             _ = stop.wait_for(|stop| *stop) => break,
         };
         let Some((stream, peer, place)) = accepted else { continue };
-        let connection = connection(router.clone(), stream, peer, limits, &graceful);
+        let stopping = Stopping(stop.clone());
+        let connection = connection(router.clone(), stream, peer, limits, stopping, &graceful);
         tokio::spawn(async move {
             connection.await;
             drop(place);
@@ -211,6 +229,7 @@ fn connection<T: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     stream: T,
     peer: Peer,
     limits: ServeLimits,
+    stopping: Stopping,
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = ()> + use<T> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -227,9 +246,11 @@ fn connection<T: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     let routes = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(stopping.clone());
         routes.call(request)
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    let connection =
+        builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
     let connection = graceful.watch(connection);
     async move {
         if let Err(error) = connection.await {

@@ -1,5 +1,6 @@
 //! What the API stands on, and what all requests share.
 
+use crate::feed::{Hub, Tickets};
 use crate::problem::Problem;
 use control::Control;
 use index::IndexReader;
@@ -64,6 +65,8 @@ pub(crate) struct Shared {
     pub progress: watch::Receiver<Progress>,
     pub logins: Semaphore,
     pub leaves: journal::Files,
+    pub hub: Arc<Hub>,
+    pub tickets: Tickets,
 }
 
 // === impl Parts ===
@@ -99,6 +102,13 @@ impl Api {
         let shared = Shared {
             progress: parts.recorder.journal().committed(),
             leaves: journal::Files::new(parts.recorder.journal_dir()),
+            hub: Hub::new(
+                parts.recorder.journal_dir().to_owned(),
+                parts.index.clone(),
+                parts.recorder.journal().meta().writer.clone(),
+                parts.indexed.clone(),
+            ),
+            tickets: Tickets::default(),
             parts,
             settings,
             logins: Semaphore::new(LOGINS_MAX),

@@ -75,7 +75,11 @@ async fn every_route_gives_every_role_what_the_table_says() {
             let action = operation["x-action"].as_str();
             let action = action.unwrap_or_else(|| panic!("{method} {path} names no action"));
             let uri = path.replace("{path}", "0/000").replace("{epoch}", "1").replace('{', "");
-            let uri = uri.replace('}', "");
+            // A feed would go on for ever; at a cursor that is none it ends with a 400.
+            let mut uri = uri.replace('}', "");
+            if uri == "/api/v1/feed" {
+                uri.push_str("?since=x");
+            }
             let is_open = operation["security"].is_null();
             let mut row = format!("| `{method} {path}` | {action} |");
             for who in CALLERS {

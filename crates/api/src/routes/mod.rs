@@ -3,6 +3,7 @@
 mod auth;
 mod decisions;
 mod events;
+mod feed;
 mod health;
 mod keys;
 mod ledger;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub(crate) use auth::__path_login;
 pub(crate) use decisions::{__path_list, __path_proof, __path_show};
 pub(crate) use events::{__path_events, __path_trace};
+pub(crate) use feed::{__path_events as __path_feed_events, __path_socket, __path_ticket};
 pub(crate) use health::{__path_figures, __path_healthz, __path_readyz};
 pub(crate) use keys::{__path_create, __path_keys, __path_revoke, __path_rotate};
 pub(crate) use ledger::{
@@ -62,6 +64,9 @@ table! {
     "GET" "/api/v1/audit/sessions" Sessions => get(sessions::sessions);
     "GET" "/api/v1/audit/sessions/{id}" Session => get(sessions::session);
     "GET" "/api/v1/metrics" Metrics => get(metrics::metrics);
+    "GET" "/ws/feed" Feed => get(feed::socket);
+    "GET" "/api/v1/feed" Feed => get(feed::events);
+    "POST" "/api/v1/feed/tickets" FeedTicket => post(feed::ticket);
     "GET" "/api/v1/reviews" ReviewsList => get(reviews::reviews);
     "GET" "/api/v1/reviews/{id}" ReviewShow => get(reviews::review);
     "POST" "/api/v1/reviews/{id}/approve" ReviewApprove => post(reviews::approve);

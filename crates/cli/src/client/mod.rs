@@ -2,10 +2,12 @@
 //! running server, or by this process where none runs.
 
 mod answer;
+mod events;
 mod query;
 
 use crate::socket::SocketPath;
 pub use answer::Answer;
+pub use events::Ended;
 pub use query::Query;
 
 use crate::compose::{self, Local};
@@ -86,6 +88,11 @@ impl Operator {
     /// Sends JSON and reads JSON.
     pub fn post_json(&self, path: &str, body: &Value) -> Outcome<Value> {
         self.send(Method::POST, path, Some(body))?.json()
+    }
+
+    /// Follows a feed: hands over each event's data until the stream ends, or `each` fails.
+    pub fn events(&self, path: &str, each: impl FnMut(&Value) -> Outcome) -> Outcome<Ended> {
+        self.runtime.block_on(events::follow(&self.socket, path, each))
     }
 
     /// Whether a server runs (and this process only talks to it).

@@ -1,23 +1,22 @@
 //! `logs`: the list of decisions.
 
 use super::{Format, Place, times};
-use crate::client::{Operator, Query};
+use crate::client::{Ended, Operator, Query};
 use crate::failure::{Failure, Outcome};
-use crate::output::{Out, Style, Table, show_value};
+use crate::output::{Out, Style, Table, note, show_value};
 use clap::Args;
 use event::Timestamp;
 use index::Search;
 use serde_json::Value;
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const PATH: &str = "/api/v1/audit/logs";
 const HEADINGS: [&str; 11] =
     ["TIME", "SOURCE", "USER", "TYPE", "MODEL", "STATUS", "OUTCOME", "MS", "TOKENS", "COST", "ID"];
-/// `--follow` asks this often.
-const FOLLOW_EVERY: Duration = Duration::from_millis(1_000);
-/// A call that is under way is waited for this long before it is shown as it is.
-const FOLLOW_OPEN_US: i64 = 15 * 60 * 1_000_000;
+const FEED: &str = "/api/v1/feed";
+/// How long `--follow` waits for a server that went away, and how often it looks.
+const COME_BACK_MAX: Duration = Duration::from_secs(120);
+const COME_BACK_EVERY: Duration = Duration::from_millis(250);
 
 /// List decisions, newest first
 #[derive(Debug, Args)]
@@ -94,7 +93,7 @@ impl Logs {
             }
             return self.follow(&operator);
         }
-        let mut query = self.filters();
+        let mut query = self.filters(PATH);
         query.maybe("sort", self.sort.as_deref());
         query.maybe("cursor", self.cursor.as_deref());
         query.push("limit", &self.limit.to_string());
@@ -113,8 +112,8 @@ impl Logs {
         }
     }
 
-    fn filters(&self) -> Query {
-        let mut query = Query::new(PATH);
+    fn filters(&self, path: &str) -> Query {
+        let mut query = Query::new(path);
         query.maybe("source", self.source.as_deref());
         query.maybe("user_id", self.user.as_deref());
         query.maybe("session_id", self.session.as_deref());
@@ -124,6 +123,7 @@ impl Logs {
         query.maybe("status", self.status.as_deref());
         query.maybe("outcome", self.outcome.as_deref());
         query.maybe("policy_id", self.policy.as_deref());
+        query.maybe("from", self.from.map(|from| from.to_string()).as_deref());
         query.maybe("to", self.to.map(|to| to.to_string()).as_deref());
         query.maybe("q", self.query.as_ref().map(ToString::to_string).as_deref());
         query.maybe("min_latency_ms", self.min_latency_ms.map(|ms| ms.to_string()).as_deref());
@@ -134,63 +134,56 @@ impl Logs {
     /// The last decisions, then each one as it ends, until the reader goes away.
     fn follow(&self, operator: &Operator) -> Outcome {
         let out = Out::new();
-        let mut shown = BTreeSet::new();
-        let mut since = self.from;
-        let mut first = true;
+        let mut query = self.filters(PATH);
+        query.push("limit", &self.limit.to_string());
+        let answer = operator.get_json(query.as_str())?;
+        let mut last = items(&answer);
+        // Those under way follow when they end.
+        last.retain(|decision| !is_running(decision));
+        last.reverse();
+        self.print(&last, true, &out)?;
+        let mut cursor = answer["as_of"].as_str().map(str::to_owned);
+        let mut lost_at: Option<Instant> = None;
         loop {
-            let mut query = self.filters();
-            query.maybe("from", since.map(|from| from.to_string()).as_deref());
-            query.push(
-                "limit",
-                if first { self.limit.to_string() } else { "500".to_owned() }.as_str(),
-            );
-            let answer = operator.get_json(query.as_str())?;
-            let mut found = items(&answer);
-            found.reverse();
-            since = self.print_new(&found, &mut shown, first, &out)?.or(since);
-            first = false;
-            std::thread::sleep(FOLLOW_EVERY);
+            let mut query = self.filters(FEED);
+            query.maybe("since", cursor.as_deref());
+            let ended = operator.events(query.as_str(), |message| {
+                lost_at = None;
+                cursor = message["cursor"].as_str().map(str::to_owned);
+                match message["type"].as_str() {
+                    Some("decision") => self.print(&[message["decision"].clone()], false, &out),
+                    Some("missed") => {
+                        let count = &message["count"];
+                        note(&format!("{count} more ended than could be shown"));
+                        Ok(())
+                    }
+                    _ => Ok(()),
+                }
+            });
+            let lost = match ended? {
+                Ended::Refused(answer) => return answer.json().map(|_| ()),
+                Ended::Lost(failure) => failure,
+            };
+            if lost_at.is_none() {
+                note("the server is gone; waiting for it to come back");
+            }
+            if lost_at.get_or_insert_with(Instant::now).elapsed() > COME_BACK_MAX {
+                return Err(lost);
+            }
+            std::thread::sleep(COME_BACK_EVERY);
         }
     }
 
-    /// Prints what has ended since; from where to ask next.
-    fn print_new(
-        &self,
-        found: &[Value],
-        shown: &mut BTreeSet<String>,
-        headings: bool,
-        out: &Out,
-    ) -> Outcome<Option<Timestamp>> {
-        let patience = Timestamp::from_micros(Timestamp::now().as_micros() - FOLLOW_OPEN_US);
-        let mut since = None;
-        let mut fresh = Vec::new();
-        let mut seen_now = BTreeSet::new();
-        for decision in found {
-            let id = show_value(&decision["id"]);
-            let at = decision["timestamp"].as_str().and_then(|text| text.parse::<Timestamp>().ok());
-            let open = decision["status_code"].is_null() && decision["error_code"].is_null();
-            if open && at.is_some_and(|at| at > patience) {
-                since = since.or(at);
-                continue;
-            }
-            if !shown.contains(&id) {
-                fresh.push(decision);
-            }
-            seen_now.insert(id);
-        }
-        let newest = found.last().and_then(|last| last["timestamp"].as_str()?.parse().ok());
+    fn print(&self, decisions: &[Value], headings: bool, out: &Out) -> Outcome {
         if self.format.json {
-            for decision in &fresh {
-                out.json_line(decision)?;
-            }
-        } else if headings || !fresh.is_empty() {
-            table(fresh).print(out, headings)?;
+            return decisions.iter().try_for_each(|decision| out.json_line(decision));
         }
-        if !seen_now.is_empty() {
-            *shown = seen_now;
-        }
-        Ok(since.or(newest))
+        table(decisions.iter().collect()).print(out, headings)
     }
+}
+
+fn is_running(decision: &Value) -> bool {
+    decision["status_code"].is_null() && decision["error_code"].is_null()
 }
 
 fn items(answer: &Value) -> Vec<Value> {

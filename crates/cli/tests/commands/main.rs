@@ -4,6 +4,7 @@
 
 mod beside;
 mod directories;
+mod feed;
 mod models;
 mod policies;
 mod reviews;
