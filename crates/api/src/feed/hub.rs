@@ -1,7 +1,7 @@
 //! The one reader that follows the index, and everybody it tells.
 
 use super::cursor;
-use super::ending::{Chunk, START, Source};
+use super::ending::{Chunk, Ending, START, Source};
 use super::past::Past;
 use super::subscriber::{News, Subscriber};
 use index::{IndexReader, Search};
@@ -102,9 +102,12 @@ impl Hub {
             let until = indexed.borrow_and_update().unwrap_or(START);
             let at = self.state().at;
             if at < until {
-                let source = self.source.clone();
-                match spawn_blocking(move || source.read(at, until)).await {
-                    Ok(Ok(chunk)) => self.tell(&chunk),
+                let hub = self.clone();
+                let told = spawn_blocking(move || {
+                    hub.source.read(at, until).map(|chunk| hub.tell(&chunk))
+                });
+                match told.await {
+                    Ok(Ok(())) => {}
                     Ok(Err(error)) => {
                         tracing::error!(%error, "the feed cannot be read");
                         tokio::time::sleep(RETRY).await;
@@ -131,12 +134,21 @@ impl Hub {
         self.state().reading = false;
     }
 
+    /// Offers a chunk to everybody. Finding out what fits takes its time and is done without the
+    /// lock; who joined meanwhile is looked after at the end.
     fn tell(&self, chunk: &Chunk) {
+        let before: Vec<(u64, Arc<Subscriber>)> = {
+            let state = self.state();
+            state.listening.iter().map(|(number, one)| (*number, one.clone())).collect()
+        };
+        let mut fitting: BTreeMap<u64, Vec<Arc<Ending>>> = BTreeMap::new();
+        for (number, subscriber) in before {
+            fitting.insert(number, subscriber.fitting(&chunk.endings));
+        }
         let mut state = self.state();
-        for ending in &chunk.endings {
-            for subscriber in state.listening.values() {
-                subscriber.offer(ending);
-            }
+        for (number, subscriber) in &state.listening {
+            let fits = fitting.remove(number).unwrap_or_else(|| subscriber.fitting(&chunk.endings));
+            subscriber.offer(fits);
         }
         state.at = chunk.at;
     }

@@ -54,20 +54,27 @@ impl Subscriber {
         self.queue().told = Some(until);
     }
 
-    /// Takes what has ended, where it is wanted and there is room.
-    pub(super) fn offer(&self, ending: &Arc<Ending>) {
-        if !self.wish.fits(&ending.decision) {
+    /// What is wanted of these.
+    pub(super) fn fitting(&self, endings: &[Arc<Ending>]) -> Vec<Arc<Ending>> {
+        endings.iter().filter(|ending| self.wish.fits(&ending.decision)).cloned().collect()
+    }
+
+    /// Takes what fits, where there is room.
+    pub(super) fn offer(&self, fitting: Vec<Arc<Ending>>) {
+        if fitting.is_empty() {
             return;
         }
         let mut queue = self.queue();
-        if queue.told.is_some_and(|told| ending.at <= told) {
-            return;
-        }
-        // Once something is missing the rest waits until that was told: order is kept.
-        if queue.missed > 0 || queue.waiting.len() >= QUEUE_MAX {
-            queue.missed += 1;
-        } else {
-            queue.waiting.push_back(ending.clone());
+        for ending in fitting {
+            if queue.told.is_some_and(|told| ending.at <= told) {
+                continue;
+            }
+            // Once something is missing the rest waits until that was told: order is kept.
+            if queue.missed > 0 || queue.waiting.len() >= QUEUE_MAX {
+                queue.missed += 1;
+            } else {
+                queue.waiting.push_back(ending);
+            }
         }
         drop(queue);
         self.ready.notify_one();
@@ -124,7 +131,7 @@ mod tests {
         let slow = Subscriber::new("".parse().unwrap(), None);
         let told = QUEUE_MAX as u64;
         for number in 1..=told + 5 {
-            slow.offer(&ending(number));
+            slow.offer(vec![ending(number)]);
         }
         let mut first = Vec::new();
         while first.len() < QUEUE_MAX {
@@ -132,9 +139,9 @@ mod tests {
         }
         assert_eq!(first, (1..=told).collect::<Vec<_>>());
         // What comes before the gap was told belongs to it.
-        slow.offer(&ending(told + 6));
+        slow.offer(vec![ending(told + 6)]);
         assert!(matches!(slow.take(), News::Missed(6)));
-        slow.offer(&ending(told + 7));
+        slow.offer(vec![ending(told + 7)]);
         assert_eq!(places(slow.take()), [told + 7]);
         assert!(matches!(slow.take(), News::Nothing));
     }
@@ -144,9 +151,7 @@ mod tests {
         let at = Position { epoch: 1, segment: 0, offset: 3 };
         let joined =
             Subscriber::new("-id:00000000-0000-0000-0000-000000000005".parse().unwrap(), Some(at));
-        for number in 1..=6 {
-            joined.offer(&ending(number));
-        }
+        joined.offer(joined.fitting(&(1..=6).map(ending).collect::<Vec<_>>()));
         assert_eq!(places(joined.take()), [4, 6]);
     }
 }
