@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The official SDKs against the running product with the mock provider behind it.
-# Usage: e2e/run.sh [RESULTS_DIRECTORY]; reports go there as sdk-python.xml and sdk-typescript.tap.
+# The official SDKs, then Schemathesis, against the running product with the mock provider behind
+# it. Usage: e2e/run.sh [RESULTS_DIRECTORY]; reports go there as sdk-python.xml,
+# sdk-typescript.tap and schema-….xml.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=${AUDIT_LAYER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/audit-layer}
@@ -54,12 +55,17 @@ E2E_GATEWAY=$(listening "$scratch/server.txt" gateway)
 E2E_API=$(listening "$scratch/server.txt" api)
 E2E_KEY=$("$binary" keys create --source e2e --data "$scratch/data" --json |
   python3 -c 'import json, sys; print(json.load(sys.stdin)["key"])')
-export E2E_GATEWAY E2E_API E2E_KEY
+E2E_READ_KEY=$("$binary" keys create --source e2e --scope read --data "$scratch/data" --json |
+  python3 -c 'import json, sys; print(json.load(sys.stdin)["key"])')
+E2E_ADMIN_PASSWORD=$AUDIT_LAYER_ADMIN_PASSWORD
+export E2E_GATEWAY E2E_API E2E_KEY E2E_READ_KEY E2E_ADMIN_PASSWORD
 
 failed=0
 "$cache/venv/bin/python" -m pytest -q -p no:cacheprovider --junitxml="$results/sdk-python.xml" e2e/sdk || failed=1
 (cd e2e/sdk && node --test --test-reporter=spec --test-reporter-destination=stdout \
   --test-reporter=tap --test-reporter-destination="$results/sdk-typescript.tap" ./*.test.mjs) || failed=1
+# Last: it calls every route, those that take things away too.
+"$cache/venv/bin/python" e2e/schema/run.py "$results" || failed=1
 
 echo "e2e: everything that was just recorded has to verify"
 "$binary" verify --data "$scratch/data" || failed=1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs everything and sums it up: the last line is "N passed, N failed", over the lint checks, the
-# Rust tests and the SDK tests. The exit code is not zero where anything failed.
+# Rust tests, the SDK tests and Schemathesis. The exit code is not zero where anything failed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 cache=${AUDIT_LAYER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/audit-layer}
