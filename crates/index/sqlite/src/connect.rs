@@ -9,9 +9,9 @@ use std::time::Duration;
 
 /// How long a connection waits for another's lock.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
-/// The log is copied into the database whenever it has grown by this many pages (64 MiB): rarely,
-/// so that pages that change often are copied once.
-const CHECKPOINT_PAGES: i64 = 16_384;
+/// The log is copied into the database whenever it has grown by this many pages (16 MiB): seldom
+/// enough for pages that change often, and little enough for records that are synced meanwhile.
+const CHECKPOINT_PAGES: i64 = 4_096;
 const PAGE_BYTES: i64 = 4_096;
 
 /// The error of this crate for one of SQLite's; `limit_ms` is the running query's time limit.
@@ -51,9 +51,9 @@ fn prepare_writer(connection: &Connection, cache_bytes: usize, bulk: bool) -> ru
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     } else {
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        // In WAL mode a lost power may lose the last transactions, never tear one: they are
-        // indexed again, from the cursor that went with them.
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        // The log is synced with every transaction, not for what it holds (it can be indexed
+        // again) but so that no checkpoint has to push out all of it while records wait.
+        connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         connection.pragma_update(None, "journal_size_limit", CHECKPOINT_PAGES * PAGE_BYTES)?;
     }
