@@ -3,7 +3,6 @@
 
 use crate::leaf::{LeafView, LogName, read_leaf};
 use crate::log::LogCheck;
-use crate::open::Opener;
 use crate::record::{Records, place};
 use crate::report::{FaultKind, Mode, Place, Report};
 use crate::tail::{End, Tail};
@@ -84,22 +83,11 @@ impl<'a> Chain<'a> {
     }
 
     /// Takes in what was found in part of a segment.
-    pub(crate) fn block(
-        &mut self,
-        block: &Block,
-        mut opener: Option<&mut Opener<'_, '_>>,
-        report: &mut Report,
-    ) {
+    pub(crate) fn block(&mut self, block: &Block, report: &mut Report) {
         for item in &block.items {
             match item {
                 Item::Header(header) => self.begin(block.segment, *header, report),
-                Item::Frame(frame) => {
-                    self.frame(block.segment, frame, &block.bytes, report);
-                    if let Some(opener) = &mut opener {
-                        let at = Position { offset: frame.at, ..block.segment };
-                        opener.frame(at, frame, &block.bytes, report);
-                    }
-                }
+                Item::Frame(frame) => self.frame(block.segment, frame, &block.bytes, report),
                 Item::Bad { at, what } => {
                     let at = Position { offset: *at, ..block.segment };
                     self.damage(at, what, report);

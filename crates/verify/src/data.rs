@@ -8,7 +8,7 @@ use crate::leaf::LogName;
 use crate::log::{KeptCheckpoint, LogCheck, Logs};
 use crate::open::{Opener, Sink};
 use crate::report::{FaultKind, Mode, Place, Report};
-use crate::walk::{Blocks, Plan};
+use crate::walk::{BLOCKS_WAITING_MAX, Block, Blocks, Plan};
 use journal::format::{
     FORMAT, WATERMARK_BYTES, WATERMARK_NAME, Watermark, parse_segment_name, segment_name,
 };
@@ -18,6 +18,9 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 const META_NAME: &str = "meta.json";
 /// Missing epochs that are named.
@@ -39,6 +42,16 @@ pub struct Options<'a> {
     pub keys: Option<&'a KeyRing>,
     /// Is told the bytes done and in total, about once for each mebibyte.
     pub progress: Option<&'a mut dyn FnMut(u64, u64)>,
+}
+
+/// Holds frames against each other, their leaves and the logs, in order.
+struct Judge<'a> {
+    expected: Expected<'a>,
+    logs: Logs<'a>,
+    checks: BTreeMap<u32, LogCheck>,
+    chain: Option<Chain<'a>>,
+    last_ts_micros: i64,
+    report: Report,
 }
 
 /// The journal's segments as they were at the start.
@@ -74,6 +87,37 @@ impl std::fmt::Debug for Options<'_> {
     }
 }
 
+// === impl Judge ===
+
+impl Judge<'_> {
+    fn block(&mut self, block: &Block) {
+        let Self { expected, logs, checks, chain, last_ts_micros, report } = self;
+        let epoch = block.segment.epoch;
+        if chain.as_ref().is_none_or(|chain| chain.epoch() != epoch) {
+            if let Some(chain) = chain.take() {
+                *last_ts_micros = chain.finish(false, report);
+            }
+            let log = checks.remove(&epoch).unwrap_or_else(|| logs.open(epoch, report));
+            *chain = Some(Chain::new(*expected, epoch, *last_ts_micros, log));
+        }
+        if let Some(chain) = chain {
+            chain.block(block, report);
+        }
+        report.bytes = block.done;
+    }
+
+    fn finish(mut self) -> Report {
+        if let Some(chain) = self.chain {
+            chain.finish(true, &mut self.report);
+        }
+        // A ledger without a journal: every record that it was signed for is gone.
+        for check in self.checks.into_values() {
+            check.finish(true, &mut self.report);
+        }
+        self.report
+    }
+}
+
 /// Verifies a data directory, beside a running server or without one.
 ///
 /// # Errors
@@ -93,7 +137,7 @@ pub(crate) fn run(options: Options<'_>, sink: Option<Sink<'_>>) -> Result<Report
     let name = meta.as_ref().map(|meta| LogName { tenant: &meta.tenant, writer: &meta.writer });
     let mut logs = Logs::new(&data, name, &trust, &kept, state_dir.as_deref(), &mut report);
     // The ledger is read before the journal's end is looked up: a server may write both.
-    let mut checks = open_logs(&data, &epochs, &mut logs, &mut report)?;
+    let checks = open_logs(&data, &epochs, &mut logs, &mut report)?;
     logs.unclaimed(&mut report);
     let watermark = read_watermark(&journal, &mut report)?;
     let found = find(&journal, watermark, report.live)?;
@@ -106,33 +150,36 @@ pub(crate) fn run(options: Options<'_>, sink: Option<Sink<'_>>) -> Result<Report
     let expected = Expected { log: name, mode, watermark: found.watermark };
     let wanted = mode == Mode::Full && (keys.is_some() || sink.is_some());
     let mut opener = name.filter(|_| wanted).map(|name| Opener::new(keys, name.tenant, sink));
-    let mut chain: Option<Chain<'_>> = None;
-    let mut last_ts_micros = 0;
-    while let Some(block) = blocks.next()? {
-        let epoch = block.segment.epoch;
-        if chain.as_ref().is_none_or(|chain| chain.epoch() != epoch) {
-            if let Some(chain) = chain.take() {
-                last_ts_micros = chain.finish(false, &mut report);
+    let mut judge = Judge { expected, logs, checks, chain: None, last_ts_micros: 0, report };
+    let mut opened = Report::default();
+    // Hashes and structure are judged on another thread than what is sealed is opened on.
+    let mut report = thread::scope(|scope| {
+        let (send, receive) = sync_channel::<Arc<Block>>(BLOCKS_WAITING_MAX);
+        let recycle = blocks.recycler();
+        let judging = scope.spawn(move || {
+            for block in receive {
+                judge.block(&block);
+                recycle.take(block);
             }
-            let log = checks.remove(&epoch).unwrap_or_else(|| logs.open(epoch, &mut report));
-            chain = Some(Chain::new(expected, epoch, last_ts_micros, log));
+            judge.finish()
+        });
+        while let Some(block) = blocks.next()? {
+            let block = Arc::new(block);
+            if send.send(block.clone()).is_err() {
+                break;
+            }
+            if let Some(opener) = &mut opener {
+                opener.block(&block, &mut opened);
+            }
+            if let Some(progress) = &mut progress {
+                progress(block.done.min(found.bytes), found.bytes);
+            }
+            blocks.recycler().take(block);
         }
-        if let Some(chain) = &mut chain {
-            chain.block(&block, opener.as_mut(), &mut report);
-        }
-        report.bytes = block.done;
-        if let Some(progress) = &mut progress {
-            progress(block.done.min(found.bytes), found.bytes);
-        }
-        blocks.recycle(block.bytes);
-    }
-    if let Some(chain) = chain {
-        chain.finish(true, &mut report);
-    }
-    // A ledger without a journal: every record that it was signed for is gone.
-    for check in checks.into_values() {
-        check.finish(true, &mut report);
-    }
+        drop(send);
+        judging.join().map_err(|_| VerifyError::Thread)
+    })?;
+    report.take_in(opened);
     report.logs.sort_by_key(|log| log.epoch);
     check_whole(meta.as_ref(), &found, &mut report);
     Ok(report)

@@ -2,7 +2,7 @@
 
 use crate::record::place;
 use crate::report::{FaultKind, Report};
-use crate::walk::FoundFrame;
+use crate::walk::{Block, FoundFrame, Item};
 use event::{Event, EventData, Leaf, OpenData};
 use journal::Position;
 use journal::format::FrameKind;
@@ -55,14 +55,18 @@ impl<'k, 's> Opener<'k, 's> {
         Self { keys, tenant: tenant.to_owned(), sink, state: State::default() }
     }
 
+    /// Opens what was found in part of a segment.
+    pub(crate) fn block(&mut self, block: &Block, report: &mut Report) {
+        for item in &block.items {
+            if let Item::Frame(frame) = item {
+                let at = Position { offset: frame.at, ..block.segment };
+                self.frame(at, frame, &block.bytes, report);
+            }
+        }
+    }
+
     /// Takes in the next frame.
-    pub(crate) fn frame(
-        &mut self,
-        at: Position,
-        frame: &FoundFrame,
-        bytes: &[u8],
-        report: &mut Report,
-    ) {
+    fn frame(&mut self, at: Position, frame: &FoundFrame, bytes: &[u8], report: &mut Report) {
         let (keys, payload) = (&bytes[frame.keys.clone()], &bytes[frame.payload.clone()]);
         let done = match frame.fields.kind {
             FrameKind::Part => self.part(keys, payload, report),

@@ -193,6 +193,17 @@ impl Report {
         }
     }
 
+    /// Adds what was found, opened and noted elsewhere.
+    pub(crate) fn take_in(&mut self, other: Self) {
+        self.opened += other.opened;
+        self.erased += other.erased;
+        self.faults.extend(other.faults);
+        for (kind, count) in other.fault_counts {
+            *self.fault_counts.entry(kind).or_default() += count;
+        }
+        other.notes.into_iter().for_each(|note| self.note(note));
+    }
+
     pub(crate) fn note(&mut self, note: impl Into<String>) {
         if self.notes.len() < NOTES_MAX {
             self.notes.push(note.into());

@@ -13,12 +13,13 @@ use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
 
 /// Bytes read at once; one frame can need more.
 const BLOCK_BYTES: usize = 1 << 20;
 /// Blocks that wait to be judged.
-const BLOCKS_WAITING_MAX: usize = 3;
+pub(crate) const BLOCKS_WAITING_MAX: usize = 3;
 /// Header and keys of one frame.
 const HEAD_BYTES_MAX: usize = FRAME_HEADER_BYTES + KEYS_BYTES_MAX;
 /// Runs of zeros are looked through in steps of this.
@@ -81,6 +82,10 @@ pub(crate) struct Blocks {
     used: Sender<Vec<u8>>,
 }
 
+/// Takes blocks back.
+#[derive(Debug)]
+pub(crate) struct Recycler(Sender<Vec<u8>>);
+
 /// The reading end, over one segment.
 struct Walker<'a> {
     file: File,
@@ -138,10 +143,21 @@ impl Blocks {
         self.blocks.recv().map_err(|_| VerifyError::Thread)?
     }
 
-    /// Gives a buffer back.
-    pub(crate) fn recycle(&self, buffer: Vec<u8>) {
-        // At the end nobody wants it any more.
-        let _unwanted = self.used.send(buffer);
+    /// Where blocks go that are done with.
+    pub(crate) fn recycler(&self) -> Recycler {
+        Recycler(self.used.clone())
+    }
+}
+
+// === impl Recycler ===
+
+impl Recycler {
+    /// Gives a block's buffer back, once nobody else holds the block.
+    pub(crate) fn take(&self, block: Arc<Block>) {
+        if let Some(block) = Arc::into_inner(block) {
+            // At the end nobody wants it any more.
+            let _unwanted = self.0.send(block.bytes);
+        }
     }
 }
 
