@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from . import report
 from .load import fdatasync_ms, open_loop, wrk
 from .services import (
     RELEASE,
+    ROOT,
     NotAvailable,
     Product,
     Service,
@@ -29,6 +31,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 CONNECTIONS = (32, 64, 256)
 OURS = "Audit Layer"
 DIRECT = "provider directly"
+NONE = "no policies"
 
 
 def say(text: str) -> None:
@@ -146,6 +149,58 @@ def latency(plan: Plan, missing: dict[str, str]) -> dict:
     return {"table": table, "added_ms": added, "fdatasync_p50_ms": statistics.median(syncs), "rss_mb": rss}
 
 
+def many_policies(count: int) -> Path:
+    """A folder of policies none of which matches; each has a condition that is looked at."""
+    conditions = (
+        'context.request_type == "kind-{n}"',
+        "context.findings.email.count > {n} + 20",
+        'context.data_classes.contains("phi") && context.request_bytes > {n}',
+        'context.roles.contains("role-{n}") || context.tools_offered.contains("tool-{n}")',
+    )
+    directory = Path(tempfile.mkdtemp())
+    text = "".join(
+        f'@id("p-{n}") @outcome("BLOCK")\n'
+        'forbid (principal, action == Action::"prompt", resource)\n'
+        f"when {{ {conditions[n % len(conditions)].format(n=n)} }};\n"
+        for n in range(count)
+    )
+    (directory / "many.cedar").write_text(text)
+    return directory
+
+
+def policies(plan: Plan, missing: dict[str, str]) -> dict:
+    """What policies add: the gateway without any, with the starter bundle, with a thousand."""
+    target, many = slow_provider(20), many_policies(1000)
+    running = {}
+    rounds: dict = {}
+    try:
+        for name, folder in {NONE: None, "starter bundle": ROOT / "policies", "1,000 policies": many}.items():
+            running[name] = product(target, folder)
+            open_loop(running[name], 200, 2, prompt=2048, user="u-first")
+        for number in range(plan.rounds * 2):
+            for name, service in running.items():
+                # A user for each round: the starter bundle has a ceiling of tokens for each.
+                done = open_loop(service, 200, plan.open_seconds, prompt=2048, user=f"u-{number}")
+                rounds.setdefault(name, []).append(done)
+                say(f"round {number + 1}: {name} {done['whole_ms']} failed {done['failed']}")
+    finally:
+        for service in [*running.values(), target]:
+            service.stop()
+        shutil.rmtree(many)
+    return {
+        name: {
+            "p50": statistics.median(done["whole_ms"]["p50"] for done in of),
+            "p99": statistics.median(done["whole_ms"]["p99"] for done in of),
+            "failed": sum(done["failed"] for done in of),
+            "added_p50": statistics.median(
+                mine["whole_ms"]["p50"] - none["whole_ms"]["p50"]
+                for mine, none in zip(of, rounds[NONE], strict=True)
+            ),
+        }
+        for name, of in rounds.items()
+    }
+
+
 def streaming(plan: Plan, missing: dict[str, str]) -> dict:
     """Time to the first byte of a stream."""
     services = start_all(slow_provider(20, 5), [nginx_proxy, product, litellm, portkey], missing)
@@ -247,7 +302,13 @@ def index_alone(decisions: int) -> dict:
     return json.loads(done.stdout.decode().splitlines()[-1])
 
 
-PARTS = {"throughput": throughput, "latency": latency, "streaming": streaming, "at_size": at_size}
+PARTS = {
+    "throughput": throughput,
+    "latency": latency,
+    "policies": policies,
+    "streaming": streaming,
+    "at_size": at_size,
+}
 
 
 def main() -> None:

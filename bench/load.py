@@ -56,11 +56,15 @@ def wrk(service: Service, connections: int, seconds: float) -> dict:
     }  # fmt: skip
 
 
-def open_loop(service: Service, rate: int, seconds: float, stream: bool = False) -> dict:
+def open_loop(
+    service: Service, rate: int, seconds: float, stream: bool = False, prompt: int = 0, user: str = ""
+) -> dict:
     """Open loop: so many requests a second, whatever the answers do."""
     arguments = [RELEASE / "examples/open_loop", service.url, rate, seconds]
     arguments += ["stream"] if stream else []
-    arguments += [f"{name}:{value}" for name, value in service.headers.items()]
+    arguments += [f"prompt={prompt}"] if prompt else []
+    headers = service.headers | ({"x-llm-user": user} if user else {})
+    arguments += [f"{name}:{value}" for name, value in headers.items()]
     done = subprocess.run(
         [str(argument) for argument in arguments], check=True, capture_output=True, text=True
     )

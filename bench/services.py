@@ -248,12 +248,16 @@ class Product(Service):
         return time.monotonic() - start
 
 
-def product(target: Service, data_root: Path | None = None) -> Product:
-    scratch = Path(tempfile.mkdtemp(dir=data_root))
+def product(target: Service, policies: Path | None = None) -> Product:
+    """Ours; without policies unless a folder of them is given."""
+    scratch = Path(tempfile.mkdtemp())
+    configuration = scratch / "audit-layer.toml"
+    chosen = f"directory = {json.dumps(str(policies))}" if policies else "enabled = false"
+    configuration.write_text(f"[policies]\n{chosen}\n")
     data, log, binary = scratch / "data", scratch / "log.txt", RELEASE / "audit-layer"
     gateway, api = free_port(), free_port()
     process = spawn(
-        [binary, "serve", "--data", data, "--upstream", base(target),
+        [binary, "serve", "--config", configuration, "--data", data, "--upstream", base(target),
          "--gateway-listen", f"127.0.0.1:{gateway}", "--api-listen", f"127.0.0.1:{api}"],
         log, env=os.environ | {"AUDIT_LAYER_ADMIN_PASSWORD": PASSWORD},
     )  # fmt: skip

@@ -1,5 +1,5 @@
 //! Sends requests at a fixed rate, whatever the answers do, and prints latencies as JSON:
-//! `open_loop URL RATE SECONDS [stream] [NAME:VALUE …]`.
+//! `open_loop URL RATE SECONDS [stream] [prompt=BYTES] [NAME:VALUE …]`.
 //!
 //! A request's latency counts from the moment at which it was due, so that a server that stalls
 //! is charged for all who would have come in the meantime (no coordinated omission). A thread of
@@ -44,12 +44,22 @@ impl Plan {
         let stream = arguments.iter().any(|argument| argument == "stream");
         let mut headers =
             vec![(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+        let mut question = QUESTION.to_owned();
         for argument in arguments.iter().filter(|argument| *argument != "stream") {
+            if let Some(bytes) = argument.strip_prefix("prompt=") {
+                question = format!("{QUESTION} ")
+                    .bytes()
+                    .map(char::from)
+                    .cycle()
+                    .take(bytes.parse()?)
+                    .collect();
+                continue;
+            }
             let (name, value) = argument.split_once(':').ok_or("a header is NAME:VALUE")?;
             headers.push((name.parse()?, value.trim().parse()?));
         }
         let body = json!({"model": "gpt-4o-mini", "stream": stream,
-            "messages": [{"role": "user", "content": QUESTION}]});
+            "messages": [{"role": "user", "content": question}]});
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new()).build(connector);
@@ -78,7 +88,7 @@ impl Plan {
 fn main() -> Result<(), AnyError> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [url, rate, seconds, rest @ ..] = &arguments[..] else {
-        return Err("open_loop URL RATE SECONDS [stream] [NAME:VALUE …]".into());
+        return Err("open_loop URL RATE SECONDS [stream] [prompt=BYTES] [NAME:VALUE …]".into());
     };
     let (rate, seconds): (f64, f64) = (rate.parse()?, seconds.parse()?);
     let plan = Arc::new(Plan { url: url.clone(), ..Plan::new(rest)? });
