@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 const META: &str =
-    r#"{"format":"audit-layer/journal/0","writer":"w-00000001","tenant":"default","epoch":1}"#;
+    r#"{"format":"audit-layer/journal/1","writer":"w-00000001","tenant":"default","epoch":1}"#;
 
 /// A bound that no sound reader reaches: frames have at least 48 bytes.
 fn bound(data: &[u8]) -> usize {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Version of the leaf's format.
-const VERSION: &str = "audit-layer/leaf/0";
+const VERSION: &str = "audit-layer/leaf/1";
 /// C2SP tlog-tiles gives entry lengths 16 bits.
 pub const LEAF_BYTES_MAX: usize = 65_535;
 /// RFC 8785 numbers are IEEE 754 doubles.

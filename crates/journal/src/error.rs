@@ -47,6 +47,15 @@ pub enum Error {
         /// The file.
         file: String,
     },
+    /// Written before the formats were frozen, by no version that was ever released.
+    #[error(
+        "{file} was written before the formats were frozen and cannot be read: keep the \
+         directory aside, and start with an empty one"
+    )]
+    OlderFormat {
+        /// The file.
+        file: String,
+    },
     /// The directory belongs to somebody else, or its description is not readable.
     #[error("{path} does not belong to this journal ({what}): check the configured directory")]
     Mismatch {

@@ -15,6 +15,8 @@ pub(crate) const SEGMENT_FILE_BYTES_MAX: u64 = 2 << 30;
 const META_NAME: &str = "meta.json";
 const META_NEW_NAME: &str = "meta.json.new";
 const FORMAT_FAMILY: &str = "audit-layer/journal/";
+/// What was written before the formats were frozen.
+const FORMAT_BEFORE: &str = "audit-layer/journal/0";
 
 /// What `meta.json` says of a journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +50,9 @@ impl Meta {
             serde_json::from_slice(&bytes).map_err(|e| mismatch(e.to_string()))?;
         match value.get("format").and_then(serde_json::Value::as_str) {
             Some(FORMAT) => {}
+            Some(FORMAT_BEFORE) => {
+                return Err(Error::OlderFormat { file: path.display().to_string() });
+            }
             Some(other) if other.starts_with(FORMAT_FAMILY) => {
                 return Err(Error::NewerFormat { file: path.display().to_string() });
             }

@@ -123,7 +123,7 @@ impl Recovery<'_> {
         loaded.place = self.place(last);
         loaded.bytes = self.load(loaded.place)?;
         let begun = match SegmentHeader::decode(&loaded.bytes, loaded.place) {
-            Ok(_) | Err(BadHeader::Newer) => true,
+            Ok(_) | Err(BadHeader::Newer | BadHeader::Older) => true,
             // The header is durable before the first frame is written.
             Err(BadHeader::Empty | BadHeader::Damaged(_)) => {
                 let acknowledged = self
@@ -251,6 +251,7 @@ impl Recovery<'_> {
 pub(crate) fn decode_header(bytes: &[u8], place: Position) -> Result<SegmentHeader, Error> {
     SegmentHeader::decode(bytes, place).map_err(|bad| match bad {
         BadHeader::Newer => Error::NewerFormat { file: segment_name(place.epoch, place.segment) },
+        BadHeader::Older => Error::OlderFormat { file: segment_name(place.epoch, place.segment) },
         BadHeader::Empty => corrupt(place, "zeros where the segment header must be"),
         BadHeader::Damaged(what) => corrupt(place, what),
     })

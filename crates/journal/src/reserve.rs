@@ -16,8 +16,8 @@ const STARTED_AT: u64 = 0;
 const COUNTED_AT: u64 = 4096;
 const SLOT_BYTES: usize = 32;
 const CRC_AT: usize = SLOT_BYTES - 4;
-const STARTED_MAGIC: [u8; 8] = *b"ALJGAP0S";
-const COUNTED_MAGIC: [u8; 8] = *b"ALJGAP0C";
+const STARTED_MAGIC: [u8; 8] = *b"ALJGAP1S";
+const COUNTED_MAGIC: [u8; 8] = *b"ALJGAP1C";
 
 /// A span of time in which calls were forwarded without records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -72,6 +72,7 @@ impl Salvage {
         let what = match SegmentHeader::decode(&self.bytes, place) {
             Ok(_) => return Ok(true),
             Err(BadHeader::Newer) => "written in a newer format",
+            Err(BadHeader::Older) => "written before the formats were frozen",
             Err(BadHeader::Damaged(what)) => what,
             // A prepared segment.
             Err(BadHeader::Empty) if last_nonzero(&self.bytes, 0).is_none() => return Ok(true),

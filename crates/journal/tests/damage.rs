@@ -273,21 +273,28 @@ fn far_segments_are_checked_at_their_seams_only() {
 
 #[test]
 fn a_newer_format_is_not_called_damage() {
-    let newer = |written: &Written| {
+    let written = written(&[1]);
+    let version = |digit: u8| {
         written.edit(0, |bytes| {
-            bytes[7] = b'1';
+            bytes[7] = digit;
             let crc = crc32c::crc32c(&bytes[..4092]);
             bytes[4092..4096].copy_from_slice(&crc.to_le_bytes());
         });
     };
-    let written = written(&[1]);
-    newer(&written);
+    version(b'2');
     assert!(matches!(written.open(), Err(Error::NewerFormat { .. })));
     assert!(matches!(written.texts(), Err(Error::NewerFormat { .. })));
+    version(b'0');
+    assert!(matches!(written.open(), Err(Error::OlderFormat { .. })));
+    assert!(matches!(written.texts(), Err(Error::OlderFormat { .. })));
     let meta = written.dir.journal().join("meta.json");
-    let text = r#"{"format":"audit-layer/journal/1","new":true}"#;
+    let text = r#"{"format":"audit-layer/journal/2","new":true}"#;
     written.disk.edit(&meta, |bytes| *bytes = text.into());
     assert!(matches!(written.open(), Err(Error::NewerFormat { .. })));
+    let text = r#"{"format":"audit-layer/journal/0"}"#;
+    written.disk.edit(&meta, |bytes| *bytes = text.into());
+    let error = written.open().err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.contains("start with an empty one"), "{error}");
 }
 
 /// A journal of three acknowledged records; then the batch that was under way, several appends

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of the bundle's format.
-pub const BUNDLE_VERSION: &str = "audit-layer/proof/0";
+pub const BUNDLE_VERSION: &str = "audit-layer/proof/1";
 /// Bytes of a bundle at most, so that a verifier can bound what it reads.
 pub const BUNDLE_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 

@@ -217,7 +217,7 @@ pub fn read_places(keys: &[u8]) -> Option<Vec<Place>> {
 /// of a record can be found from its decision.
 pub fn record_id(decision_id: Uuid, number: u32) -> Uuid {
     let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-    context.update(b"audit-layer/record/0");
+    context.update(b"audit-layer/record/1");
     context.update(decision_id.as_bytes());
     context.update(&number.to_le_bytes());
     let mut bytes = [0_u8; 16];

@@ -5,7 +5,7 @@ use aws_lc_rs::digest;
 
 /// Bytes of one slot; the file has two.
 pub const SLOT_BYTES: usize = 4096;
-const MAGIC: &[u8; 8] = b"ALSLOT00";
+const MAGIC: &[u8; 8] = b"ALSLOT01";
 const GENERATION_AT: usize = 8;
 const LENGTH_AT: usize = 16;
 const DIGEST_AT: usize = 20;

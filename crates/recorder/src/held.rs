@@ -3,7 +3,7 @@
 //!
 //! Held bytes lie outside the journal, under the same persons' keys as its records:
 //! `format u8 (0) | keys u8 | { key id 16 }* | nonce 12 | AES-256-GCM-SIV | tag`. The key is derived
-//! as a record's, with SHA-256 over `audit-layer/held/0`, a zero byte and the hold's id (its first
+//! as a record's, with SHA-256 over `audit-layer/held/1`, a zero byte and the hold's id (its first
 //! 16 bytes) for the record id.
 
 use crate::decision::DecisionIds;
@@ -15,8 +15,8 @@ use aws_lc_rs::digest::{Context, SHA256};
 use seal::{RecordKey, SEALED_OVERHEAD_BYTES};
 use uuid::Uuid;
 
-const FORMAT: u8 = 0;
-const LABEL: &[u8] = b"audit-layer/held/0\0";
+const FORMAT: u8 = 1;
+const LABEL: &[u8] = b"audit-layer/held/1\0";
 const KEY_ID_BYTES: usize = 16;
 
 /// A call of which the store of holds knows.

@@ -62,10 +62,10 @@ impl LocalKeyFile {
 
     fn from_secret(kek: &Secret) -> Result<Self> {
         let derive = |info: &[u8]| kdf::derive(&[], kek.as_ref(), info);
-        let wrap = record_key::aead(&derive(b"audit-layer/kek/0 wrap")?)?;
-        let names = derive(b"audit-layer/kek/0 names")?;
+        let wrap = record_key::aead(&derive(b"audit-layer/kek/1 wrap")?)?;
+        let names = derive(b"audit-layer/kek/1 names")?;
         let mut check = [0; 16];
-        check.copy_from_slice(&derive(b"audit-layer/kek/0 check")?[..16]);
+        check.copy_from_slice(&derive(b"audit-layer/kek/1 check")?[..16]);
         Ok(Self { wrap, names, check })
     }
 }

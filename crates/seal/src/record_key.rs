@@ -15,9 +15,9 @@ const TAG_BYTES: usize = 16;
 /// What sealing adds to a text: nonce and tag.
 pub const SEALED_OVERHEAD_BYTES: usize = NONCE_BYTES + TAG_BYTES;
 
-const AAD_VERSION: &[u8] = b"audit-layer/0";
-const INFO_AEAD: &[u8] = b"audit-layer/record/0 aead";
-const COMMIT_LABEL: &[u8] = b"audit-layer/record/0 commit\0";
+const AAD_VERSION: &[u8] = b"audit-layer/1";
+const INFO_AEAD: &[u8] = b"audit-layer/record/1 aead";
+const COMMIT_LABEL: &[u8] = b"audit-layer/record/1 commit\0";
 
 /// The key of one record under one set of persons. Each of them is needed to derive it.
 pub struct RecordKey {
@@ -204,11 +204,11 @@ mod tests {
         // Computed apart, from the table in README.md.
         assert_eq!(
             hex::encode(*key.export().unwrap()),
-            "8100d6e32a443eb94440c96adbc1faa3ce9b5bc24aa2508b61548608482b0f6b"
+            "769441411cdf9e3007790a8465ffb5aa05fa1426bcb61bc67300f30dffd32351"
         );
         assert_eq!(
             hex::encode(key.commitment()),
-            "9e5cfd2cfebd85c63d4f0605a3f727398d0d66c027a82ba2da45bc7fc7ea7a93"
+            "da564631fcdc15399dc26f2374bfdcb54a6cdf720606f43f2ba69b97bd591f86"
         );
     }
 }

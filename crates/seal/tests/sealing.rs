@@ -27,7 +27,7 @@ fn fixed_key(seed: u8) -> RecordKey {
     // Any commitment is refused but the right one, which the refusal does not tell: derive it.
     let commitment = {
         use aws_lc_rs::digest::{SHA256, digest};
-        let bytes = [b"audit-layer/record/0 commit\0".as_slice(), &text].concat();
+        let bytes = [b"audit-layer/record/1 commit\0".as_slice(), &text].concat();
         <[u8; 32]>::try_from(digest(&SHA256, &bytes).as_ref()).unwrap()
     };
     RecordKey::from_parts(text, commitment).unwrap()

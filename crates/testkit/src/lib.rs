@@ -15,6 +15,7 @@ mod chaos;
 mod client;
 mod logging_md;
 mod mock;
+mod pack;
 mod process;
 mod replay;
 
@@ -23,5 +24,6 @@ pub use chaos::{Chaos, ChaosProxy};
 pub use client::{Answer, Client, StreamedAnswer};
 pub use logging_md::{LoggingError, update_logging_md};
 pub use mock::{MockProvider, Received, refused_url};
+pub use pack::{pack, unpack};
 pub use process::{AuditLayer, AuditLayerBuilder};
 pub use replay::{Exchange, ReplayServer, read_exchanges};

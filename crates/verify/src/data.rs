@@ -232,7 +232,7 @@ fn read_meta(journal: &Path, report: &mut Report) -> Result<Option<Meta>, Verify
             report.fault(
                 FaultKind::Meta,
                 place,
-                format!("the format is {:?}, not {FORMAT:?}: it was altered, or a newer version wrote it", meta.format),
+                format!("the format is {:?}, not {FORMAT:?}: it was altered, or another version wrote it", meta.format),
             );
             Ok(None)
         }

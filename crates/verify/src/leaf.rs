@@ -103,7 +103,7 @@ impl<'a> Scanner<'a> {
         let tenant = self.text()?;
         self.literal(b"\",\"ts\":\"")?;
         let ts_micros = self.time()?;
-        self.literal(b"\",\"v\":\"audit-layer/leaf/0\",\"writer\":\"")?;
+        self.literal(b"\",\"v\":\"audit-layer/leaf/1\",\"writer\":\"")?;
         let writer = self.text()?;
         self.literal(b"\"}")?;
         self.0.is_empty().then_some(LeafView {

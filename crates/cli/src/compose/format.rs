@@ -8,7 +8,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 const NAME: &str = "audit-layer.json";
-const FORMAT: &str = "audit-layer/data/0";
+const FORMAT: &str = "audit-layer/data/1";
+/// What was written before the formats were frozen; no released version wrote it.
+const FORMAT_BEFORE: &str = "audit-layer/data/0";
 /// What may stand in a directory that is to become a data directory.
 const OURS: [&str; 8] =
     ["journal", "ledger", "keys", "objects", "lock", "control.sock", "policies", "lost+found"];
@@ -57,6 +59,12 @@ fn check(path: &Path, bytes: &[u8]) -> Result<(), OpenFailure> {
     })?;
     if description.format == FORMAT {
         return Ok(());
+    }
+    if description.format == FORMAT_BEFORE {
+        return Err(OpenFailure::Other(format!(
+            "{} says format {FORMAT_BEFORE:?}, from before the formats were frozen: it cannot be read; keep the directory aside, and start with an empty one",
+            path.display()
+        )));
     }
     Err(OpenFailure::Other(format!(
         "{} says format {:?}, this version knows {FORMAT:?}; use the version that wrote it, or a later one",

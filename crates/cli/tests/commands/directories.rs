@@ -54,6 +54,8 @@ fn a_newer_format_is_refused_by_whoever_writes() {
     fs::write(&path, r#"{"format":"audit-layer/data/7"}"#).unwrap();
     on(directory.path(), &["keys", "create", "--source", "a"]).failed(1, "audit-layer/data/7");
     on(directory.path(), &["logs"]).failed(1, "later one");
+    fs::write(&path, r#"{"format":"audit-layer/data/0"}"#).unwrap();
+    on(directory.path(), &["logs"]).failed(1, "start with an empty one");
     fs::write(&path, "{").unwrap();
     on(directory.path(), &["logs"]).failed(1, "damaged");
 }

@@ -154,7 +154,7 @@ async fn a_directory_of_a_newer_version_is_refused() {
     server.stop().await;
     let meta = server.data().join("journal/meta.json");
     let text = std::fs::read_to_string(&meta).unwrap();
-    std::fs::write(&meta, text.replace("journal/0", "journal/9")).unwrap();
+    std::fs::write(&meta, text.replace("journal/1", "journal/9")).unwrap();
     let output = server.try_start().await.unwrap_err();
     assert!(output.contains("newer"), "{output}");
 }

@@ -4,7 +4,7 @@ use super::{APPEND_BYTES_MAX, u16_at, u32_at, u64_at};
 use crate::Position;
 
 /// First bytes of every frame.
-pub const FRAME_MAGIC: [u8; 4] = *b"ALF0";
+pub const FRAME_MAGIC: [u8; 4] = *b"ALF1";
 /// Fixed part of a frame.
 pub const FRAME_HEADER_BYTES: usize = 48;
 /// Frames start at multiples of this.

@@ -19,7 +19,7 @@ pub use segment::{
 pub use watermark::{WATERMARK_BYTES, WATERMARK_NAME, Watermark};
 
 /// Name and version of the format, as `meta.json` holds it.
-pub const FORMAT: &str = "audit-layer/journal/0";
+pub const FORMAT: &str = "audit-layer/journal/1";
 /// The leaf's size is limited by C2SP tlog-tiles, which gives entry lengths 16 bits.
 pub const LEAF_BYTES_MAX: usize = 65_535;
 /// One append, all frames and headers together.

@@ -9,7 +9,9 @@ pub const SEGMENT_HEADER_BYTES: u64 = 4096;
 pub const SEGMENT_END_FRAME_BYTES: u64 = super::frame_bytes(0, SEGMENT_END_PAYLOAD_BYTES) as u64;
 
 const MAGIC_FAMILY: &[u8; 6] = b"ALJSEG";
-const MAGIC: &[u8; 8] = b"ALJSEG00";
+/// What was written before the formats were frozen.
+const MAGIC_BEFORE: &[u8; 8] = b"ALJSEG00";
+const MAGIC: &[u8; 8] = b"ALJSEG01";
 const HEADER_BYTES: usize = SEGMENT_HEADER_BYTES as usize;
 /// Every version of the format keeps the header's checksum here, so that a damaged version
 /// number is told from a newer one.
@@ -43,6 +45,8 @@ pub enum BadHeader {
     Empty,
     /// A later version of the format.
     Newer,
+    /// A version from before the formats were frozen.
+    Older,
     /// Anything else.
     Damaged(&'static str),
 }
@@ -93,6 +97,9 @@ impl SegmentHeader {
         }
         if !head.starts_with(MAGIC_FAMILY) {
             return Err(BadHeader::Damaged("not a segment header"));
+        }
+        if head.starts_with(MAGIC_BEFORE) {
+            return Err(BadHeader::Older);
         }
         if !head.starts_with(MAGIC) {
             return Err(BadHeader::Newer);

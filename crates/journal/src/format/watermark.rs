@@ -8,7 +8,7 @@ pub const WATERMARK_NAME: &str = "watermark";
 /// Its size: within one sector, so that it is never half written.
 pub const WATERMARK_BYTES: usize = 40;
 
-const MAGIC: &[u8; 8] = b"ALJWMK00";
+const MAGIC: &[u8; 8] = b"ALJWMK01";
 const CRC_AT: usize = WATERMARK_BYTES - 4;
 
 /// Everything before `end` was acknowledged.

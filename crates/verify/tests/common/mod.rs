@@ -104,7 +104,7 @@ pub fn secret() -> [u8; 32] {
 
 pub fn commitment() -> [u8; 32] {
     let mut context = Context::new(&SHA256);
-    context.update(b"audit-layer/record/0 commit\0");
+    context.update(b"audit-layer/record/1 commit\0");
     context.update(&secret());
     context.finish().as_ref().try_into().unwrap()
 }
