@@ -16,12 +16,18 @@ pub(crate) struct Note {
     target: Option<String>,
     filter: Option<String>,
     records: Option<u64>,
+    purpose: Option<String>,
 }
 
 impl Note {
     /// Something that was done.
     pub(crate) const fn done(action: &'static str) -> Self {
-        Self { action, result: "ok", target: None, filter: None, records: None }
+        Self { action, result: "ok", target: None, filter: None, records: None, purpose: None }
+    }
+
+    /// Something that is about to be done, and cannot be taken back where it is not recorded.
+    pub(crate) fn begun(action: &'static str) -> Self {
+        Self { result: "begun", ..Self::done(action) }
     }
 
     /// Something that was not allowed.
@@ -40,6 +46,10 @@ impl Note {
 
     pub(crate) fn filter(self, filter: Option<&str>) -> Self {
         Self { filter: filter.map(cut), ..self }
+    }
+
+    pub(crate) fn purpose(self, purpose: &str) -> Self {
+        Self { purpose: Some(cut(purpose)), ..self }
     }
 
     pub(crate) fn records(self, records: usize) -> Self {
@@ -74,10 +84,28 @@ impl Shared {
             target: note.target,
             filter: note.filter,
             records: note.records,
-            ..Access::default()
+            purpose: note.purpose,
         };
         self.parts.recorder.control(access).await?;
         Ok(())
+    }
+
+    /// Does something that cannot be taken back: recorded before and after.
+    pub(crate) async fn carry_out<T>(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        about: impl Fn(Note) -> Note,
+        work: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
+        self.record(caller, about(Note::begun(action))).await?;
+        match work.await {
+            Ok(done) => {
+                self.record(caller, about(Note::done(action))).await?;
+                Ok(done)
+            }
+            Err(problem) => Err(self.failed(caller, about(Note::failed(action)), problem).await),
+        }
     }
 
     /// Records an access that found nothing, and passes its problem on.

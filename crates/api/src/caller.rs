@@ -5,7 +5,7 @@ use crate::problem::Problem;
 use crate::roles::{Action, Grant};
 use crate::serve::Peer;
 use axum::extract::FromRequestParts;
-use control::{ApiKey, User};
+use control::{ApiKey, Signed};
 use event::Decision;
 use http::request::Parts;
 use index::EventRow;
@@ -27,7 +27,7 @@ pub(crate) enum Who {
     /// Somebody on this machine, over the control socket.
     Operator,
     /// A person who signed in.
-    User(Arc<User>),
+    User(Signed),
     /// A program with a key.
     Key(Arc<ApiKey>),
 }
@@ -49,7 +49,7 @@ impl Caller {
                 Peer::Socket { uid } => format!("uid:{uid}"),
                 _ => "operator".to_owned(),
             },
-            Who::User(user) => user.username.clone(),
+            Who::User(signed) => signed.user.username.clone(),
             Who::Key(key) => key.id.clone(),
         }
     }
@@ -62,11 +62,32 @@ impl Caller {
         }
     }
 
+    /// The end user of decisions whom the caller stands for.
+    pub(crate) fn identity(&self) -> Option<&str> {
+        match &self.who {
+            Who::User(signed) => Some(signed.user.identity()),
+            _ => None,
+        }
+    }
+
+    /// The session that the caller is in.
+    pub(crate) fn signed(&self) -> Result<&Signed, Problem> {
+        match &self.who {
+            Who::User(signed) => Ok(signed),
+            _ => Err(Problem::invalid("only people who signed in have an account and sessions")),
+        }
+    }
+
+    /// Whether the caller may do this, too.
+    pub(crate) fn may(&self, action: Action) -> bool {
+        self.who.grant(action) == Grant::All
+    }
+
     /// Role, as accesses record it.
     pub(crate) fn role(&self) -> &'static str {
         match &self.who {
             Who::Operator => "operator",
-            Who::User(user) => user.role.as_str(),
+            Who::User(signed) => signed.user.role.as_str(),
             Who::Key(_) => "api_key",
         }
     }
@@ -74,7 +95,7 @@ impl Caller {
     /// The end user whose decisions are all that the caller sees; none: it is not bound to one.
     pub(crate) fn own_user(&self) -> Option<&str> {
         match &self.who {
-            Who::User(user) if self.grant != Grant::All => Some(&user.username),
+            Who::User(signed) if self.grant != Grant::All => Some(signed.user.identity()),
             _ => None,
         }
     }
@@ -103,7 +124,7 @@ impl Who {
     pub(crate) fn grant(&self, action: Action) -> Grant {
         match self {
             Self::Operator => Grant::All,
-            Self::User(user) => action.rule().of_role(user.role),
+            Self::User(signed) => action.rule().of_role(signed.user.role),
             Self::Key(key) => action.rule().of_scopes(&key.scopes),
         }
     }

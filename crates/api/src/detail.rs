@@ -1,6 +1,7 @@
 //! One decision in full: what the journal holds of it, opened and checked.
 
 use crate::ledger_files::Log;
+use crate::redact::Veil;
 use crate::schemas::{Body, Integrity, Message, RecordPlace};
 use crate::state::Shared;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -39,8 +40,9 @@ impl Stored {
     }
 }
 
-/// Reads the records at these places.
-pub(crate) fn read(shared: &Shared, pointers: &[RecordPointer]) -> Stored {
+/// Reads the records at these places; bodies and headers as they are only where they are revealed.
+pub(crate) fn read(shared: &Shared, pointers: &[RecordPointer], reveal: bool) -> Stored {
+    let mut veil = (!reveal).then(|| Veil::new(&shared.parts.detectors));
     let mut stored = Stored::default();
     let mut logs = Logs { shared, logs: Vec::new() };
     let newest = pointers.last().map_or_else(|| shared.epoch(), |pointer| pointer.at.epoch);
@@ -55,7 +57,7 @@ pub(crate) fn read(shared: &Shared, pointers: &[RecordPointer]) -> Stored {
     };
     for pointer in pointers {
         let size = logs.of(pointer.at.epoch).map_or(0, |log| log.size);
-        if let Err(error) = read_one(shared, pointer, size, &mut stored) {
+        if let Err(error) = read_one(shared, pointer, size, &mut veil, &mut stored) {
             // A damaged record hides nothing of the others, and is said.
             tracing::error!(%error, seq = pointer.seq, "a stored record could not be read");
             stored.integrity.faults.push(error.to_string());
@@ -69,6 +71,10 @@ pub(crate) fn read(shared: &Shared, pointers: &[RecordPointer]) -> Stored {
         (true, false) => "pending",
     };
     place_bodies(&mut stored);
+    if let Some(veil) = &mut veil {
+        veil.head(&mut stored.request);
+        veil.head(&mut stored.response);
+    }
     stored
 }
 
@@ -94,6 +100,7 @@ fn read_one(
     shared: &Shared,
     pointer: &RecordPointer,
     size: u64,
+    veil: &mut Option<Veil<'_>>,
     stored: &mut Stored,
 ) -> Result<(), ReadError> {
     let recorder = &shared.parts.recorder;
@@ -122,13 +129,16 @@ fn read_one(
         stored.integrity.faults.push(fault(&record.leaf, "its bodies"));
     }
     for event in record.opened(&tenant, keys)?.events {
-        if let Ok(Value::Object(own)) = event.data.to_json() {
+        if let Ok(Value::Object(mut own)) = event.data.to_json() {
+            if let Some(veil) = veil {
+                veil.fields(&mut own);
+            }
             stored.fields.insert(event.event_id, own);
         }
         take_event(event.data, stored);
     }
     for body in record.bodies(journal, &tenant, keys)? {
-        take_body(body, stored);
+        take_body(body, veil.as_mut(), stored);
     }
     Ok(())
 }
@@ -177,9 +187,9 @@ fn take_event(data: EventData, stored: &mut Stored) {
     }
 }
 
-fn take_body(body: StoredBody, stored: &mut Stored) {
+fn take_body(body: StoredBody, veil: Option<&mut Veil<'_>>, stored: &mut Stored) {
     let role = body.role;
-    let shown = show(body);
+    let shown = show(body, veil);
     match role {
         Role::ClientRequest => stored.request.body = Some(shown),
         Role::ClientResponse => stored.response.body = Some(shown),
@@ -196,7 +206,7 @@ fn place_bodies(stored: &mut Stored) {
     }
 }
 
-fn show(body: StoredBody) -> Body {
+fn show(body: StoredBody, veil: Option<&mut Veil<'_>>) -> Body {
     let mut shown = Body {
         attempt: body.attempt,
         bytes: None,
@@ -204,9 +214,18 @@ fn show(body: StoredBody) -> Body {
         data: None,
         truncated: false,
         erased: body.bytes.is_none(),
+        redacted: false,
     };
     let Some(mut bytes) = body.bytes else { return shown };
     shown.bytes = Some(bytes.len() as u64);
+    if let Some(veil) = veil {
+        let Some(redacted) = veil.body(&bytes) else {
+            shown.redacted = true;
+            return shown;
+        };
+        shown.redacted = redacted != bytes;
+        bytes = redacted;
+    }
     shown.truncated = bytes.len() > BODY_BYTES_SHOWN_MAX;
     if shown.truncated {
         cut_at_char(&mut bytes, BODY_BYTES_SHOWN_MAX);

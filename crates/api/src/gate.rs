@@ -10,8 +10,10 @@ use crate::state::Shared;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use control::KeyLimits;
 use http::{HeaderValue, Uri, header};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What stands in front of one route.
 #[derive(Clone)]
@@ -30,7 +32,7 @@ pub(crate) async fn pass(State(gate): State<Gate>, mut request: Request, next: N
     if !open {
         let (who, presented) = match identified(&gate, &request) {
             Ok(known) => known,
-            Err(problem) => return finish(problem.into_response(), open),
+            Err(problem) => return not_kept(problem.into_response(), open),
         };
         let peer = request.extensions().get().copied().unwrap_or_default();
         match admitted(&gate, who, peer).await {
@@ -38,10 +40,10 @@ pub(crate) async fn pass(State(gate): State<Gate>, mut request: Request, next: N
                 request.extensions_mut().insert(caller);
                 request.extensions_mut().insert(presented);
             }
-            Err(problem) => return finish(problem.into_response(), open),
+            Err(problem) => return not_kept(problem.into_response(), open),
         }
     }
-    finish(next.run(request).await, open)
+    not_kept(next.run(request).await, open)
 }
 
 /// Who asks, and what they showed.
@@ -67,11 +69,38 @@ async fn admitted(gate: &Gate, who: Who, peer: Peer) -> Result<Caller, Problem> 
     let rule = gate.action.rule();
     let grant = who.grant(gate.action);
     let caller = Caller { who, peer, grant };
+    within_limits(&gate.shared, &caller).await?;
+    if let Who::User(signed) = &caller.who
+        && signed.user.must_change_password
+        && !gate.action.with_any_password()
+    {
+        gate.shared.record(&caller, Note::denied(rule.name)).await?;
+        return Err(Problem::password_change_required());
+    }
     if grant != Grant::No {
         return Ok(caller);
     }
     gate.shared.record(&caller, Note::denied(rule.name)).await?;
     Err(Problem::forbidden(format!("not with this credential. {}", rule.about())))
+}
+
+/// Refuses callers that ask faster than they may.
+async fn within_limits(shared: &Shared, caller: &Caller) -> Result<(), Problem> {
+    let (who, limits) = match &caller.who {
+        Who::Operator => return Ok(()),
+        Who::User(signed) => (&signed.user.id, shared.settings.user_limits),
+        Who::Key(key) => (&key.id, key.limits.or(&shared.settings.key_limits)),
+    };
+    // Quotas of a day are the gateway's business.
+    let limits = KeyLimits { rate: limits.rate, burst: limits.burst, ..KeyLimits::default() };
+    if limits.is_none() {
+        return Ok(());
+    }
+    let Err(refused) = shared.throttle.admit(who, &limits, Instant::now()) else { return Ok(()) };
+    if refused.noted {
+        shared.record(caller, Note::denied("rate_limited")).await?;
+    }
+    Err(Problem::too_many_requests(refused.retry_after))
 }
 
 /// The ticket in a query; tickets need no escapes.
@@ -97,10 +126,9 @@ pub(crate) fn identify(shared: &Shared, presented: &Presented) -> Option<Who> {
     }
 }
 
-/// Nothing of the audit may stay in a cache or be taken for something that it is not.
-fn finish(mut response: Response, open: bool) -> Response {
+/// Nothing of the audit may stay in a cache.
+fn not_kept(mut response: Response, open: bool) -> Response {
     let headers = response.headers_mut();
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     if !open || !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

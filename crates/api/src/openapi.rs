@@ -1,7 +1,7 @@
 //! The OpenAPI document, made from the handlers and the table of routes.
 
 use crate::problem::Problem;
-use crate::roles::Door;
+use crate::roles::{Action, Door, Rule};
 use crate::routes::{self, TABLE};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
@@ -18,6 +18,20 @@ use utoipa::OpenApi;
     ),
     paths(
         routes::login,
+        routes::refresh,
+        routes::me,
+        routes::password,
+        routes::logout,
+        routes::logout_all,
+        routes::own_sessions,
+        routes::end_own_session,
+        routes::rotate_signing_key,
+        routes::users,
+        routes::create_user,
+        routes::change_user,
+        routes::reset_password,
+        routes::user_sessions,
+        routes::sign_user_out,
         routes::list,
         routes::show,
         routes::proof,
@@ -55,7 +69,18 @@ use utoipa::OpenApi;
 struct Document;
 
 /// Shapes of requests: what may be null in them may be left out.
-const ASKED: &[&str] = &["Credentials", "KeyRotation", "KeyWish", "SqlQuery", "Verdict"];
+const ASKED: &[&str] = &[
+    "Credentials",
+    "KeyRotation",
+    "KeyWish",
+    "NewPassword",
+    "NewPerson",
+    "PasswordReset",
+    "PersonChange",
+    "SigningKeyRotation",
+    "SqlQuery",
+    "Verdict",
+];
 /// What answers may lack. Everything else is always there, null where it is not known.
 const OPTIONAL: &[(&str, &str)] = &[
     ("FeedMessage", "at"),
@@ -128,7 +153,13 @@ fn complete(operation: &mut Value, route: &routes::Route) {
     let about = operation["description"].as_str().unwrap_or_default();
     operation["description"] = format!("{about}\n\n{}", rule.about()).trim().into();
     operation["x-action"] = rule.name.into();
-    operation["x-grants"] = rule.granted().map(|(who, grant)| (who, grant.as_str())).collect();
+    let grants = |rule: Rule| -> Value {
+        rule.granted().map(|(who, grant)| (who, grant.as_str())).collect()
+    };
+    operation["x-grants"] = grants(rule);
+    if route.action == Action::Show {
+        operation["x-grants-reveal"] = grants(Action::Reveal.rule());
+    }
     let problem = |text: &str| {
         json!({
             "description": text,
@@ -146,6 +177,8 @@ fn complete(operation: &mut Value, route: &routes::Route) {
         operation["security"] = credential;
         operation["responses"]["401"] = problem("No valid credential.");
         operation["responses"]["403"] = problem("Not with this credential.");
+        operation["responses"]["429"] =
+            problem("Too many requests; `Retry-After` says until when.");
         operation["responses"]["503"] = problem("Cannot be recorded now, or too busy.");
     }
     operation["responses"]["default"] = problem("Anything else that went wrong.");

@@ -15,6 +15,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 use utoipa::IntoParams;
 
+const PURPOSE_CHARS_MAX: usize = 1_024;
+
 /// `GET /api/v1/audit/logs`
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
@@ -154,6 +156,19 @@ pub(crate) struct ProofParams {
     pub sealed: Option<String>,
 }
 
+/// `GET /api/v1/audit/logs/{id}`
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ShowParams {
+    /// Shows bodies and headers as they are. Needs a purpose, and is recorded with it.
+    #[param(value_type = Option<bool>)]
+    pub reveal: Option<String>,
+    /// What for: 1 to 1024 characters.
+    #[param(example = "complaint 4711")]
+    pub purpose: Option<String>,
+}
+
 /// `GET /api/v1/reviews`
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
@@ -218,6 +233,7 @@ impl EventParams {
             user_id: Sight::narrow(sight.user_id.as_ref(), text(self.user_id), "user")?,
             event_type: parse("event_type", self.event_type)?,
             component: parse("component", self.component)?,
+            target: None,
             from: parse("from", self.from)?,
             to: parse("to", self.to)?,
         };
@@ -268,6 +284,30 @@ impl ReviewParams {
             after: cursor,
             limit: limit as usize,
         })
+    }
+}
+
+impl ShowParams {
+    /// The purpose, where something is to be revealed.
+    pub(crate) fn purpose(self) -> Result<Option<String>, Problem> {
+        let reveal = match self.reveal.as_deref() {
+            // `?reveal` alone means what it says.
+            Some("") => true,
+            _ => parse("reveal", self.reveal)?.unwrap_or(false),
+        };
+        let purpose =
+            self.purpose.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        match (reveal, purpose) {
+            (false, None) => Ok(None),
+            (false, Some(_)) => Err(Problem::invalid("purpose: only together with reveal=true")),
+            (true, None) => {
+                Err(Problem::invalid("purpose: say what for; it is recorded with the reveal"))
+            }
+            (true, Some(purpose)) if purpose.chars().count() > PURPOSE_CHARS_MAX => {
+                Err(Problem::invalid(format!("purpose: at most {PURPOSE_CHARS_MAX} characters")))
+            }
+            (true, purpose) => Ok(purpose),
+        }
     }
 }
 

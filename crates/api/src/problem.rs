@@ -1,11 +1,12 @@
 //! The one place that turns errors into answers (RFC 9457).
 
 use axum::response::{IntoResponse, Response};
-use control::{LoginError, VerdictError};
+use control::{LoginError, RefreshError, VerdictError};
 use http::{HeaderValue, StatusCode, header};
 use recorder::{ProofError, ReadError, RecordError};
 use review::ReviewError;
 use serde::Serialize;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -74,6 +75,18 @@ impl Problem {
 
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    pub(crate) fn password_change_required() -> Self {
+        let detail = "somebody else chose your password; change it first, with \
+                      POST /api/v1/auth/password";
+        Self::new(StatusCode::FORBIDDEN, "password_change_required", detail)
+    }
+
+    pub(crate) fn too_many_requests(retry_after: Duration) -> Self {
+        let after_s = retry_after.as_secs_f64().ceil().max(1.0) as u64;
+        let detail = format!("more requests than this credential may make; go on in {after_s} s");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", detail).retry(after_s)
     }
 
     pub(crate) fn not_sealed() -> Self {
@@ -166,6 +179,19 @@ impl From<LoginError> for Problem {
                     .retry(retry_after_s)
             }
             LoginError::Store(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        let detail = error.to_string();
+        match error {
+            RefreshError::Refused | RefreshError::Reused { .. } => {
+                Self::new(StatusCode::UNAUTHORIZED, "session_ended", detail)
+            }
+            RefreshError::Store(error) => error.into(),
             error => Self::internal(&error),
         }
     }

@@ -72,8 +72,25 @@ macro_rules! actions {
 actions! {
     // action     recorded as       door    admin officer viewer read key ingest key
     SignIn        "login"           Open    All   All     All    All      All;
+    Refresh       "refresh"         Open    All   All     All    All      All;
+    Me            "me"              Closed  Own   Own     Own    No       No;
+    SignOut       "logout"          Closed  Own   Own     Own    No       No;
+    SignOutAll    "logout_all"      Closed  Own   Own     Own    No       No;
+    OwnPassword   "password_change" Closed  Own   Own     Own    No       No;
+    OwnSessions   "own_sessions"    Closed  Own   Own     Own    No       No;
+    OwnSessionEnd "own_session_end" Closed  Own   Own     Own    No       No;
+    UsersList     "users_list"      Closed  All   No      No     No       No;
+    UsersCreate   "users_create"    Closed  All   No      No     No       No;
+    UsersChange   "users_change"    Closed  All   No      No     No       No;
+    UsersPassword "users_password"  Closed  All   No      No     No       No;
+    UserSessions  "user_sessions"   Closed  All   No      No     No       No;
+    UserSignOut   "user_logout"     Closed  All   No      No     No       No;
+    SigningKey    "signing_key"     Closed  All   No      No     No       No;
     List          "list"            Closed  All   All     Own    Own      No;
     Show          "show"            Closed  All   All     Own    Own      No;
+    // Bodies as they are, and who looked at them; without it they are shown redacted, and proofs
+    // have no keys.
+    Reveal        "reveal"          Closed  All   All     No     No       No;
     Proof         "proof"           Closed  All   All     Own    Own      No;
     Events        "events"          Closed  All   All     Own    Own      No;
     Trace         "trace"           Closed  All   All     Own    Own      No;
@@ -94,6 +111,13 @@ actions! {
     Documentation "docs"            Open    All   All     All    All      All;
     Ledger        "ledger"          Ledger  All   All     All    All      No;
     Health        "health"          Open    All   All     All    All      All;
+}
+
+impl Action {
+    /// Whether it may be done before a password that somebody else chose is changed.
+    pub(crate) const fn with_any_password(self) -> bool {
+        matches!(self, Self::Me | Self::OwnPassword | Self::SignOut | Self::SignOutAll)
+    }
 }
 
 impl Rule {

@@ -2,6 +2,7 @@
 
 use crate::docs::Source;
 use crate::gate::{self, Gate};
+use crate::headers;
 use crate::openapi::openapi_json;
 use crate::problem::Problem;
 use crate::routes::TABLE;
@@ -31,6 +32,7 @@ impl Api {
             })
             .layer(Extension(Source(openapi_json)))
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+            .layer(from_fn_with_state(self.shared.settings, headers::add))
             .with_state(self.shared.clone())
     }
 }

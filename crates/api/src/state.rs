@@ -2,9 +2,11 @@
 
 use crate::feed::{Hub, Tickets};
 use crate::problem::Problem;
-use control::Control;
+use crate::throttle::Throttle;
+use control::{Control, KeyLimits};
 use index::IndexReader;
 use journal::{Position, Progress};
+use policy::Detectors;
 use recorder::{Recorder, Running};
 use review::Desk;
 use std::fmt;
@@ -23,6 +25,12 @@ const LOGINS_MAX: usize = 2;
 pub struct Settings {
     /// Whether the ledger's files are served without a credential.
     pub ledger_public: bool,
+    /// Whether callers reach the API over TLS, which something in front ends.
+    pub tls: bool,
+    /// How fast each person may ask; only its rate and burst count.
+    pub user_limits: KeyLimits,
+    /// How fast each key without a rate of its own may ask; only its rate and burst count.
+    pub key_limits: KeyLimits,
 }
 
 /// Renders the process's Prometheus figures.
@@ -50,6 +58,8 @@ pub struct Parts {
     pub figures: Render,
     /// Readiness.
     pub ready: Ready,
+    /// What is looked for in bodies that are shown.
+    pub detectors: Arc<Detectors>,
 }
 
 /// The API, over one open data directory. Cheap to clone.
@@ -64,6 +74,7 @@ pub(crate) struct Shared {
     pub settings: Settings,
     pub progress: watch::Receiver<Progress>,
     pub logins: Semaphore,
+    pub throttle: Throttle,
     pub leaves: journal::Files,
     pub hub: Arc<Hub>,
     pub tickets: Tickets,
@@ -90,6 +101,7 @@ impl Parts {
             sealed: running.sealed.clone(),
             figures: Arc::new(String::new),
             ready: Arc::new(|| Ok(())),
+            detectors: Arc::new(Detectors::default()),
         }
     }
 }
@@ -112,6 +124,7 @@ impl Api {
             parts,
             settings,
             logins: Semaphore::new(LOGINS_MAX),
+            throttle: Throttle::default(),
         };
         Self { shared: Arc::new(shared) }
     }

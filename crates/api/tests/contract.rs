@@ -143,7 +143,7 @@ async fn bad_input_gets_a_problem_that_says_what_is_wrong() {
 
 #[tokio::test]
 async fn ledger_is_served_as_tiles_to_whom_it_may_be() {
-    let app = TestApp::with(Settings { ledger_public: true }).await;
+    let app = TestApp::with(Settings { ledger_public: true, ..Settings::default() }).await;
     app.decide("finance", "u-1", "req-1").await;
     let mut sealed = app.running.sealed.clone();
     let size = *sealed.wait_for(|size| *size >= 3).await.unwrap();
@@ -166,7 +166,7 @@ async fn ledger_is_served_as_tiles_to_whom_it_may_be() {
 
 #[tokio::test]
 async fn logs_of_earlier_epochs_are_served_under_their_number() {
-    let mut app = TestApp::with(Settings { ledger_public: true }).await;
+    let mut app = TestApp::with(Settings { ledger_public: true, ..Settings::default() }).await;
     let before = app.decide("finance", "u-1", "req-1").await;
     let mut sealed = app.running.sealed.clone();
     let size = *sealed.wait_for(|size| *size >= 3).await.unwrap();

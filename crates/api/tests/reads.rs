@@ -16,7 +16,8 @@ async fn detail_shows_bodies_headers_events_and_integrity_of_a_call_just_made() 
     let token = app.admin();
     let first = app.decide("finance", "u-1", "req-1").await;
     let second = app.decide("finance", "u-1", "req-1").await;
-    let detail = app.get(&token, &format!("{LOGS}/{second}")).await.ok().json();
+    let uri = format!("{LOGS}/{second}?reveal=true&purpose=a+test");
+    let detail = app.get(&token, &uri).await.ok().json();
     assert_eq!(detail["id"], second.to_string());
     assert_eq!(detail["status_code"], 200);
     let body = &detail["request"]["body"];
@@ -189,8 +190,7 @@ async fn viewer_sees_own_data_only() {
     let ours = app.decide("finance", "vera", "req-1").await;
     let theirs = app.decide("finance", "u-2", "req-2").await;
     app.indexed().await;
-    app.control.create_user("vera", "password", Role::Viewer).unwrap();
-    let token = app.control.login("vera", "password", "").unwrap().token;
+    let token = app.person("vera", Role::Viewer, None);
     let list = app.get(&token, LOGS).await.ok().json();
     assert_eq!(list["items"].as_array().unwrap().len(), 1);
     assert_eq!(app.index.queries()[0].user_id.as_deref(), Some("vera"));

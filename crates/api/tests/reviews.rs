@@ -15,8 +15,7 @@ fn why() -> Value {
 }
 
 fn officer(app: &TestApp, name: &str) -> String {
-    app.control.create_user(name, "password", Role::ComplianceOfficer).unwrap();
-    app.control.login(name, "password", "").unwrap().token.to_string()
+    app.person(name, Role::ComplianceOfficer, None)
 }
 
 #[tokio::test]
@@ -80,8 +79,7 @@ async fn verdicts_need_a_role_a_reason_and_somebody_else() {
     let id = app.hold("alice", 2).await;
     let approve = format!("{REVIEWS}/{id}/approve");
     let (alice, bob) = (officer(&app, "alice"), officer(&app, "bob"));
-    app.control.create_user("vera", "password", Role::Viewer).unwrap();
-    let vera = app.control.login("vera", "password", "").unwrap().token;
+    let vera = app.person("vera", Role::Viewer, None);
     for uri in [REVIEWS, &format!("{REVIEWS}/{id}")] {
         assert_eq!(app.get(&vera, uri).await.problem(), "forbidden");
     }

@@ -7,6 +7,7 @@ mod common;
 use common::{Answer, TestApp};
 use control::{NewKey, Role, Scope};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -32,22 +33,43 @@ const HEAD: &str = "# Who may do what\n\n\
     - *operator* is whoever may open the control socket of the data directory (mode 0600).\n\
     - Keys with several scopes may do what any one of these may.\n\n";
 
-async fn call(app: &TestApp, who: &str, method: &str, uri: &str) -> Answer {
+/// Credentials by who has them: signing in and making keys takes time.
+type Wallet = BTreeMap<&'static str, String>;
+
+async fn call(
+    app: &TestApp,
+    wallet: &mut Wallet,
+    who: &'static str,
+    method: &str,
+    uri: &str,
+) -> Answer {
     let body = if method == "GET" { Value::Null } else { json!({}) };
+    if who == "operator" {
+        return app.operator(method, uri, body).await;
+    }
+    // Some routes end their caller's session.
+    let holds = |held: &String| {
+        app.control.authenticate(held).is_some() || app.control.session(held).is_some()
+    };
+    let held = wallet.remove(who).filter(holds).or_else(|| credential(app, who));
+    let answer = app.call(common::request(method, uri, held.as_deref(), &body)).await;
+    wallet.extend(held.map(|held| (who, held)));
+    answer
+}
+
+fn credential(app: &TestApp, who: &str) -> Option<String> {
     let key = |scope| {
         let new = NewKey { scopes: vec![scope], ..NewKey::default() };
-        Some(app.control.create_key(new).unwrap().secret.to_string())
+        app.control.create_key(new).unwrap().secret.to_string()
     };
-    let credential = match who {
-        "nobody" => None,
-        "operator" => return app.operator(method, uri, body).await,
-        "admin" => Some(app.admin()),
+    Some(match who {
+        "nobody" => return None,
+        "admin" => app.admin(),
         "read_key" => key(Scope::Read),
         "ingest_key" => key(Scope::Ingest),
         "gateway_key" => key(Scope::Gateway),
-        role => Some(app.token(role.parse().unwrap())),
-    };
-    app.call(common::request(method, uri, credential.as_deref(), &body)).await
+        role => app.token(role.parse().unwrap()),
+    })
 }
 
 /// What came of it: a refusal, or how much the table grants.
@@ -62,10 +84,34 @@ fn outcome<'a>(answer: &Answer, granted: &'a str) -> &'a str {
     }
 }
 
+/// What everybody got of one route, held against what the table grants; none: it is open.
+async fn row(
+    app: &TestApp,
+    wallet: &mut Wallet,
+    (method, uri): (&str, &str),
+    grants: Option<&Value>,
+) -> String {
+    let mut row = String::new();
+    for who in CALLERS {
+        let granted = match (grants, who) {
+            (None, _) | (_, "operator") => "all",
+            (_, "nobody") => "401",
+            (Some(grants), who) => grants[who].as_str().unwrap_or("403"),
+        };
+        let answer = call(app, wallet, who, method, uri).await;
+        let let_in = if granted.starts_with('4') { "let in" } else { granted };
+        let found = outcome(&answer, let_in);
+        assert_eq!(found, granted, "{method} {uri} as {who}: {answer:?}");
+        write!(row, " {found} |").unwrap();
+    }
+    row
+}
+
 #[tokio::test]
 async fn every_route_gives_every_role_what_the_table_says() {
     let app = TestApp::new().await;
     let document: Value = serde_json::from_str(&api::openapi_json()).unwrap();
+    let mut wallet = Wallet::new();
     let mut page = HEAD.to_owned();
     writeln!(page, "| route | action | {} |", CALLERS.join(" | ").replace('_', " ")).unwrap();
     writeln!(page, "|{}", " --- |".repeat(CALLERS.len() + 2)).unwrap();
@@ -81,21 +127,16 @@ async fn every_route_gives_every_role_what_the_table_says() {
                 uri.push_str("?since=x");
             }
             let is_open = operation["security"].is_null();
-            let mut row = format!("| `{method} {path}` | {action} |");
-            for who in CALLERS {
-                let granted = match who {
-                    _ if is_open => "all",
-                    "operator" => "all",
-                    "nobody" => "401",
-                    who => operation["x-grants"][who].as_str().unwrap_or("403"),
-                };
-                let answer = call(&app, who, &method, &uri).await;
-                let found =
-                    outcome(&answer, if granted.starts_with('4') { "let in" } else { granted });
-                assert_eq!(found, granted, "{method} {path} as {who}: {answer:?}");
-                write!(row, " {found} |").unwrap();
+            let grants = if is_open { None } else { Some(&operation["x-grants"]) };
+            let row = row(&app, &mut wallet, (&method, &uri), grants).await;
+            writeln!(page, "| `{method} {path}` | {action} |{row}").unwrap();
+            let reveal = &operation["x-grants-reveal"];
+            if reveal.is_object() {
+                let uri = format!("{uri}?reveal=true&purpose=audit");
+                let row = self::row(&app, &mut wallet, (&method, &uri), Some(reveal)).await;
+                writeln!(page, "| `{method} {path}?reveal=true&purpose=…` | reveal |{row}")
+                    .unwrap();
             }
-            writeln!(page, "{row}").unwrap();
         }
     }
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/roles.md");

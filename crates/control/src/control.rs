@@ -1,37 +1,29 @@
-//! The control store as callers see it.
+//! The control store as callers see it: keys.
 
 use crate::attempts::Attempts;
+use crate::directory::Directory;
+use crate::identity::{IdentityStore, SqliteIdentity};
 use crate::meters::{Meter, Meters};
 use crate::table::Table;
 use crate::tokens::Tokens;
-use crate::users::Account;
-use crate::{
-    AccessToken, ApiKey, CreatedKey, LoginError, NewKey, Result, Role, User, keys, passwords,
-    secret, store, users,
-};
+use crate::{ApiKey, CreatedKey, NewKey, Result, passwords};
 use event::Timestamp;
-use rusqlite::Connection;
-use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
-use zeroize::Zeroizing;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-const ADMIN: &str = "admin";
-/// Random bytes of a password that nobody chose.
-const PASSWORD_BYTES: usize = 18;
-
-/// Users and API keys. Shared between threads.
+/// People, their sessions, and API keys. Shared between threads.
 pub struct Control {
-    connection: Mutex<Connection>,
+    pub(crate) store: Box<dyn IdentityStore>,
+    /// Held while the store changes, until what is known in memory has changed, too.
+    changing: Mutex<()>,
     keys: Table,
     meters: Meters,
-    /// By id: who may use a token is known without reading the file.
-    accounts: RwLock<HashMap<String, (Arc<User>, i64)>>,
-    tokens: Tokens,
-    attempts: Attempts,
-    decoy: String,
+    pub(crate) directory: Directory,
+    pub(crate) tokens: Tokens,
+    pub(crate) attempts: Attempts,
+    pub(crate) decoy: String,
 }
 
 impl fmt::Debug for Control {
@@ -44,44 +36,30 @@ impl Control {
     /// Opens `control.db`, or makes it, mode 0600.
     ///
     /// # Errors
-    /// [`Error::NewerFormat`], or what the file system says.
+    /// [`crate::Error::NewerFormat`], or what the file system says.
     pub fn open(path: &Path) -> Result<Self> {
-        let connection = store::open(path)?;
-        let control = Self {
-            tokens: Tokens::load(&connection)?,
-            meters: Meters::load(&connection)?,
-            connection: Mutex::new(connection),
-            keys: Table::default(),
-            accounts: RwLock::default(),
-            attempts: Attempts::default(),
-            decoy: passwords::hash(&secret::random_text::<PASSWORD_BYTES>("")?)?,
-        };
-        let connection = control.lock();
-        control.load_keys(&connection)?;
-        control.load_accounts(&connection)?;
-        drop(connection);
-        Ok(control)
+        Self::over(Box::new(SqliteIdentity::open(path)?))
     }
 
-    /// Makes the user `admin` where there is no user at all. Gives the password where it made
-    /// one up: show it once.
+    /// Over a store.
     ///
     /// # Errors
-    /// Where the given password is not allowed, or the store fails.
-    pub fn ensure_admin(&self, password: Option<&str>) -> Result<Option<Zeroizing<String>>> {
-        if !self.users()?.is_empty() {
-            return Ok(None);
-        }
-        if let Some(password) = password {
-            self.create_user(ADMIN, password, Role::Admin)?;
-            return Ok(None);
-        }
-        let password = secret::random_text::<PASSWORD_BYTES>("")?;
-        self.create_user(ADMIN, &password, Role::Admin)?;
-        Ok(Some(password))
+    /// What the store says.
+    pub fn over(store: Box<dyn IdentityStore>) -> Result<Self> {
+        let control = Self {
+            tokens: Tokens::load(&*store)?,
+            meters: Meters::load(&*store)?,
+            directory: Directory::default(),
+            store,
+            changing: Mutex::default(),
+            keys: Table::default(),
+            attempts: Attempts::default(),
+            decoy: passwords::hash(&passwords::new_password()?)?,
+        };
+        control.load_keys()?;
+        control.directory.load(&*control.store)?;
+        Ok(control)
     }
-
-    // --- keys ---
 
     /// The live key that was presented. From memory; fast.
     pub fn authenticate(&self, presented: &str) -> Option<Arc<ApiKey>> {
@@ -98,15 +76,25 @@ impl Control {
     /// # Errors
     /// Where no scope is given, the source is not allowed, or the store fails.
     pub fn create_key(&self, new: NewKey) -> Result<CreatedKey> {
-        self.change_keys(|connection| keys::create(connection, new, None))
+        let created = CreatedKey::new(new, None)?;
+        self.change_keys(|store| store.add_key(&created.stored()))?;
+        Ok(created)
     }
 
     /// Makes a key like this one, which then ends after `overlap` (zero: at once).
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::KeyEnded`], or where the store fails.
+    /// [`crate::Error::NotFound`], [`crate::Error::KeyEnded`], or where the store fails.
     pub fn rotate_key(&self, id: &str, overlap: Duration) -> Result<CreatedKey> {
-        let created = self.change_keys(|connection| keys::rotate(connection, id, overlap))?;
+        let created = self.change_keys(|store| {
+            let old = store.keys()?.into_iter().map(|stored| stored.key).find(|key| key.id == id);
+            let missing = || crate::Error::NotFound { what: "key", id: id.to_owned() };
+            let old = old.ok_or_else(missing)?;
+            let created = CreatedKey::new(old.successor(), Some(id))?;
+            let ends = crate::sessions::after(created.key.created_at, overlap);
+            store.replace_key(id, ends, &created.stored())?;
+            Ok(created)
+        })?;
         if !created.key.limits.is_none() {
             self.meters.inherit(id, &created.key.id);
         }
@@ -116,9 +104,9 @@ impl Control {
     /// Revokes a key, at once and for good.
     ///
     /// # Errors
-    /// [`Error::NotFound`], or where the store fails.
+    /// [`crate::Error::NotFound`], or where the store fails.
     pub fn revoke_key(&self, id: &str) -> Result<ApiKey> {
-        self.change_keys(|connection| keys::revoke(connection, id))
+        self.change_keys(|store| store.revoke_key(id, Timestamp::now()))
     }
 
     /// All keys, newest first, ended ones too.
@@ -126,9 +114,8 @@ impl Control {
     /// # Errors
     /// Where the store fails.
     pub fn list_keys(&self) -> Result<Vec<ApiKey>> {
-        let connection = self.lock();
-        self.save_used(&connection)?;
-        Ok(keys::all(&connection)?.into_iter().map(|(_, key)| key).collect())
+        self.save_used()?;
+        Ok(self.store.keys()?.into_iter().map(|stored| stored.key).collect())
     }
 
     /// Saves how much keys were used, and when last. Call it now and then, and at the end.
@@ -136,132 +123,34 @@ impl Control {
     /// # Errors
     /// Where the store fails.
     pub fn flush(&self) -> Result<()> {
-        let connection = self.lock();
-        self.save_used(&connection)?;
-        self.meters.save(&connection)
+        self.save_used()?;
+        self.meters.save(&*self.store)
     }
 
-    // --- users ---
-
-    /// Signs a person in. `from` is where the attempt came from.
-    ///
-    /// # Errors
-    /// [`LoginError::Refused`], [`LoginError::TooMany`], or where the store fails.
-    pub fn login(
-        &self,
-        username: &str,
-        password: &str,
-        from: &str,
-    ) -> std::result::Result<AccessToken, LoginError> {
-        let started = Instant::now();
-        if let Some(retry_after_s) = self.attempts.wait_s(username, from, started) {
-            return Err(LoginError::TooMany { retry_after_s });
-        }
-        let account = users::by_name(&self.lock(), username)?
-            .filter(|account| account.user.disabled_at.is_none());
-        let stored = account.as_ref().map(|account| account.password_hash.as_str());
-        let fits = passwords::matches(password, stored, &self.decoy);
-        let Some(account) = account.filter(|_| fits) else {
-            self.attempts.failed(username, from, started);
-            return Err(LoginError::Refused);
-        };
-        self.attempts.succeeded(username, from);
-        let now = Timestamp::now();
-        users::logged_in(&self.lock(), &account.user.id, now)?;
-        Ok(self.tokens.sign(&account, now)?)
+    /// Nothing else changes meanwhile.
+    pub(crate) fn alone(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whose token this is, where it is still good. From memory.
-    pub fn session(&self, token: &str) -> Option<Arc<User>> {
-        let claims = self.tokens.check(token, Timestamp::now())?;
-        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
-        let (user, generation) = accounts.get(&claims.sub)?;
-        (*generation == claims.generation && user.disabled_at.is_none()).then(|| user.clone())
-    }
-
-    /// Makes a user.
-    ///
-    /// # Errors
-    /// [`Error::Exists`], [`Error::Invalid`], or where the store fails.
-    pub fn create_user(&self, username: &str, password: &str, role: Role) -> Result<User> {
-        let hash = passwords::hash(password)?;
-        self.change_users(|connection| users::create(connection, username, &hash, role))
-    }
-
-    /// All users, by name.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub fn users(&self) -> Result<Vec<User>> {
-        Ok(users::all(&self.lock())?.into_iter().map(|account| account.user).collect())
-    }
-
-    /// Changes a password and ends the user's tokens.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], [`Error::Invalid`], or where the store fails.
-    pub fn set_password(&self, username: &str, password: &str) -> Result<()> {
-        self.change_users(|connection| users::set_password(connection, username, password))
-    }
-
-    /// Disables or enables a user and ends the user's tokens.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], [`Error::LastAdmin`], or where the store fails.
-    pub fn set_disabled(&self, username: &str, disabled: bool) -> Result<()> {
-        self.change_users(|connection| users::set_disabled(connection, username, disabled))
-    }
-
-    // --- inside ---
-
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        // Every change is a transaction, so a panic elsewhere left nothing half done.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change_keys<T>(&self, change: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let mut connection = self.lock();
-        self.save_used(&connection)?;
-        let transaction = connection.transaction()?;
-        let done = change(&transaction)?;
-        transaction.commit()?;
-        self.load_keys(&connection)?;
+    fn change_keys<T>(&self, change: impl FnOnce(&dyn IdentityStore) -> Result<T>) -> Result<T> {
+        let _alone = self.alone();
+        self.save_used()?;
+        let done = change(&*self.store)?;
+        self.load_keys()?;
         Ok(done)
     }
 
-    fn change_users<T>(&self, change: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let mut connection = self.lock();
-        let transaction = connection.transaction()?;
-        let done = change(&transaction)?;
-        transaction.commit()?;
-        self.load_accounts(&connection)?;
-        Ok(done)
-    }
-
-    fn load_keys(&self, connection: &Connection) -> Result<()> {
+    fn load_keys(&self) -> Result<()> {
         let now = Timestamp::now();
-        let mut keys = keys::all(connection)?;
-        keys.retain(|(_, key)| key.is_live(now));
+        let mut keys = self.store.keys()?;
+        keys.retain(|stored| stored.key.is_live(now));
         self.keys.replace(keys);
         Ok(())
     }
 
-    fn load_accounts(&self, connection: &Connection) -> Result<()> {
-        let accounts = users::all(connection)?
-            .into_iter()
-            .map(|Account { user, token_generation, .. }| {
-                (user.id.clone(), (Arc::new(user), token_generation))
-            })
-            .collect();
-        *self.accounts.write().unwrap_or_else(PoisonError::into_inner) = accounts;
-        Ok(())
-    }
-
-    fn save_used(&self, connection: &Connection) -> Result<()> {
-        for (id, at) in self.keys.take_used() {
-            keys::used(connection, &id, at)?;
-        }
-        Ok(())
+    fn save_used(&self) -> Result<()> {
+        let used = self.keys.take_used();
+        if used.is_empty() { Ok(()) } else { self.store.keys_used(&used) }
     }
 }
 

@@ -109,3 +109,23 @@ pub enum LoginError {
     #[error(transparent)]
     Store(#[from] Error),
 }
+
+/// Why nobody stays signed in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RefreshError {
+    /// The token is unknown or over, or the account is disabled.
+    #[error("the session has ended; sign in again")]
+    Refused,
+    /// The token was used before, so that somebody has a copy of it.
+    #[error("the session was ended, because one of its tokens was used twice; sign in again")]
+    Reused {
+        /// Whose session it was.
+        username: String,
+        /// The session.
+        session_id: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}

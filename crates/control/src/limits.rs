@@ -40,6 +40,19 @@ pub struct Rate {
 #[serde(try_from = "String", into = "String")]
 pub struct Usd(u64);
 
+/// What was used on a day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DayUse {
+    /// Days since 1970 (UTC).
+    pub day: i64,
+    /// Requests that were let through.
+    pub requests: u64,
+    /// Tokens, as far as known.
+    pub tokens: u64,
+    /// Cost, as far as known.
+    pub cost: Usd,
+}
+
 // === impl KeyLimits ===
 
 impl KeyLimits {
@@ -85,6 +98,11 @@ impl KeyLimits {
 // === impl Rate ===
 
 impl Rate {
+    /// So many in a second; at least one.
+    pub const fn per_second(requests: u32) -> Self {
+        Self { requests: if requests == 0 { 1 } else { requests }, per_s: 1 }
+    }
+
     /// The time of one request.
     pub(crate) fn interval(self) -> Duration {
         Duration::from_secs(u64::from(self.per_s)) / self.requests.max(1)

@@ -1,27 +1,14 @@
 //! How much keys are used: in memory on the hot path, saved now and then.
 
 use crate::Result;
-use crate::limits::{KeyLimits, Usd};
+use crate::identity::IdentityStore;
+use crate::limits::{DayUse, KeyLimits, Usd};
 use event::Timestamp;
-use rusqlite::{Connection, params};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
-
-/// What was used on a day.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct DayUse {
-    /// Days since 1970 (UTC).
-    pub day: i64,
-    /// Requests that were let through.
-    pub requests: u64,
-    /// Tokens, as far as known.
-    pub tokens: u64,
-    /// Cost, as far as known.
-    pub cost: Usd,
-}
 
 /// Which limit was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +35,12 @@ pub struct LimitReached {
 }
 
 /// Counts the use of one key.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Meter {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, Default)]
 struct State {
     /// When the rate's allowance is whole again (the generic cell rate algorithm).
     whole_at: Option<Instant>,
@@ -153,16 +140,9 @@ impl State {
 // === impl Meters ===
 
 impl Meters {
-    pub(crate) fn load(connection: &Connection) -> Result<Self> {
-        let mut statement =
-            connection.prepare("SELECT key_id, day, requests, tokens, cost_nanos FROM key_use")?;
-        let rows = statement.query_map([], |row| {
-            let count = |at: usize| row.get::<_, i64>(at).map(i64::unsigned_abs);
-            let cost = Usd::from_nanos(count(4)?);
-            let used = DayUse { day: row.get(1)?, requests: count(2)?, tokens: count(3)?, cost };
-            Ok((row.get(0)?, Arc::new(Meter::new(used))))
-        })?;
-        let by_key = rows.collect::<rusqlite::Result<_>>()?;
+    pub(crate) fn load(store: &dyn IdentityStore) -> Result<Self> {
+        let used = store.key_use()?.into_iter();
+        let by_key = used.map(|(key_id, used)| (key_id, Arc::new(Meter::new(used)))).collect();
         Ok(Self { by_key: RwLock::new(by_key) })
     }
 
@@ -181,30 +161,22 @@ impl Meters {
         self.of(to).lock().used = used;
     }
 
-    pub(crate) fn save(&self, connection: &Connection) -> Result<()> {
-        let by_key = self.by_key.read().unwrap_or_else(PoisonError::into_inner);
-        for (key_id, meter) in by_key.iter() {
-            let (used, saved) = {
-                let state = meter.lock();
-                (state.used, state.saved)
-            };
-            if used == saved {
-                continue;
-            }
-            let integer = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-            connection
-                .prepare_cached(
-                    "INSERT INTO key_use (key_id, day, requests, tokens, cost_nanos) \
-                     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (key_id) DO UPDATE SET \
-                     day = ?2, requests = ?3, tokens = ?4, cost_nanos = ?5",
-                )?
-                .execute(params![
-                    key_id,
-                    used.day,
-                    integer(used.requests),
-                    integer(used.tokens),
-                    integer(used.cost.as_nanos()),
-                ])?;
+    pub(crate) fn save(&self, store: &dyn IdentityStore) -> Result<()> {
+        let changed: Vec<(String, Arc<Meter>, DayUse)> = {
+            let by_key = self.by_key.read().unwrap_or_else(PoisonError::into_inner);
+            let all = by_key.iter().map(|(key_id, meter)| (key_id, meter, *meter.lock()));
+            let changed = all.filter(|(.., state)| state.used != state.saved);
+            changed
+                .map(|(key_id, meter, state)| (key_id.clone(), meter.clone(), state.used))
+                .collect()
+        };
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<_> =
+            changed.iter().map(|(key_id, _, used)| (key_id.clone(), *used)).collect();
+        store.save_key_use(&rows)?;
+        for (_, meter, used) in changed {
             meter.lock().saved = used;
         }
         Ok(())

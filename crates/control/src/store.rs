@@ -104,6 +104,36 @@ CREATE TABLE key_use (
   cost_nanos INTEGER NOT NULL
 ) STRICT;
 ",
+    // Tokens name a session and are signed with Ed25519 from here on; those given before end.
+    "
+ALTER TABLE users ADD COLUMN user_id TEXT;
+ALTER TABLE users ADD COLUMN must_change_password INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE users DROP COLUMN token_generation;
+DROP TABLE secrets;
+CREATE TABLE sessions (
+  id TEXT PRIMARY KEY,
+  user_id TEXT NOT NULL REFERENCES users (id),
+  method TEXT NOT NULL,
+  address TEXT NOT NULL,
+  client TEXT,
+  created_us INTEGER NOT NULL,
+  last_used_us INTEGER NOT NULL,
+  expires_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sessions_user ON sessions (user_id, created_us);
+CREATE TABLE refresh_tokens (
+  sha256 BLOB PRIMARY KEY,
+  session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+  expires_us INTEGER NOT NULL,
+  used_us INTEGER
+) STRICT;
+CREATE INDEX refresh_tokens_session ON refresh_tokens (session_id);
+CREATE TABLE signing_keys (
+  id TEXT PRIMARY KEY,
+  seed BLOB NOT NULL,
+  created_us INTEGER NOT NULL
+) STRICT;
+",
 ];
 
 /// Opens the store, makes it where there is none, and brings it to the newest format.

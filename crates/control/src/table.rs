@@ -1,6 +1,7 @@
 //! The keys in memory, for the hot path.
 
 use crate::ApiKey;
+use crate::keys::StoredKey;
 use crate::secret::{self, Digest};
 use event::Timestamp;
 use std::collections::HashMap;
@@ -28,10 +29,10 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    pub(crate) fn replace(&self, keys: Vec<(Digest, ApiKey)>) {
+    pub(crate) fn replace(&self, keys: Vec<StoredKey>) {
         let entries = keys
             .into_iter()
-            .map(|(digest, key)| {
+            .map(|StoredKey { digest, key }| {
                 let used = key.last_used_at.map_or(0, Timestamp::as_micros);
                 let (used_us, saved_us) = (AtomicI64::new(used), AtomicI64::new(used));
                 (digest, Entry { digest, key: Arc::new(key), used_us, saved_us })

@@ -1,7 +1,7 @@
 //! The control store at its boundary.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
-use control::{Control, Error, KeyLimits, LimitKind, LoginError, NewKey, Role, Scope};
+use control::{Control, Error, KeyLimits, LimitKind, NewKey, Scope};
 use event::Timestamp;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -91,76 +91,6 @@ fn keys_need_a_scope_and_a_source_that_a_header_can_carry() {
     }
     let both = NewKey { scopes: vec![Scope::Read, Scope::Gateway, Scope::Read], ..gateway_key() };
     assert_eq!(control.create_key(both).unwrap().key.scopes, [Scope::Gateway, Scope::Read]);
-}
-
-#[test]
-fn admin_is_made_once_and_signs_in() {
-    let dir = tempfile::tempdir().unwrap();
-    let control = open(dir.path());
-    let password = control.ensure_admin(None).unwrap().unwrap();
-    assert_eq!(control.ensure_admin(Some("other")).unwrap(), None);
-    let refused = control.login("admin", "other", "").unwrap_err();
-    assert_eq!(refused, LoginError::Refused);
-    assert_eq!(control.login("nobody", &password, "").unwrap_err(), LoginError::Refused);
-    let token = control.login("ADMIN", &password, "").unwrap();
-    assert_eq!(token.user.role, Role::Admin);
-    assert_eq!(control.session(&token.token).unwrap().username, "admin");
-    drop(control);
-    let control = open(dir.path());
-    assert!(control.session(&token.token).is_some(), "a restart ends no session");
-    assert!(control.users().unwrap()[0].last_login_at.is_some());
-}
-
-#[test]
-fn given_password_is_taken_and_an_empty_one_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let control = open(dir.path());
-    assert!(matches!(control.ensure_admin(Some("")), Err(Error::Invalid { .. })));
-    assert_eq!(control.ensure_admin(Some("correct horse")).unwrap(), None);
-    control.login("admin", "correct horse", "").unwrap();
-}
-
-#[test]
-fn tokens_end_with_password_and_account_and_cannot_be_forged() {
-    let dir = tempfile::tempdir().unwrap();
-    let control = open(dir.path());
-    control.ensure_admin(Some("one")).unwrap();
-    let token = control.login("admin", "one", "").unwrap().token;
-    for at in 0..token.len() {
-        let mut changed = token.as_bytes().to_vec();
-        changed[at] = if changed[at] == b'A' { b'Q' } else { b'A' };
-        let changed = String::from_utf8(changed).unwrap();
-        assert!(control.session(&changed).is_none(), "byte {at}");
-    }
-    // Signed with an empty key, and not at all.
-    let payload = token.split('.').nth(1).unwrap();
-    for header in ["eyJhbGciOiJub25lIn0", "eyJhbGciOiJIUzI1NiJ9"] {
-        assert!(control.session(&format!("{header}.{payload}.")).is_none());
-    }
-    control.set_password("admin", "two").unwrap();
-    assert!(control.session(&token).is_none());
-    control.create_user("eve", "three", Role::Viewer).unwrap();
-    let eve = control.login("eve", "three", "").unwrap().token;
-    control.set_disabled("eve", true).unwrap();
-    assert!(control.session(&eve).is_none());
-    assert_eq!(control.login("eve", "three", "").unwrap_err(), LoginError::Refused);
-    let last = control.set_disabled("admin", true).unwrap_err();
-    assert_eq!(last, Error::LastAdmin { username: "admin".to_owned() });
-    let taken = control.create_user("EVE", "four", Role::Viewer).unwrap_err();
-    assert_eq!(taken, Error::Exists { what: "user", id: "EVE".to_owned() });
-}
-
-#[test]
-fn repeated_failures_are_held_up() {
-    let dir = tempfile::tempdir().unwrap();
-    let control = open(dir.path());
-    control.ensure_admin(Some("right")).unwrap();
-    for _ in 0..5 {
-        assert_eq!(control.login("admin", "wrong", "192.0.2.1").unwrap_err(), LoginError::Refused);
-    }
-    let held = control.login("admin", "right", "192.0.2.1").unwrap_err();
-    assert!(matches!(held, LoginError::TooMany { .. }), "{held:?}");
-    control.login("admin", "right", "192.0.2.2").unwrap();
 }
 
 #[test]

@@ -386,9 +386,9 @@ events! {
     }
     /// Somebody signed in, read, searched, revealed or exported.
     Access {
-        /// What was done: `login`, `list`, `show`, `search`, `sql`, `proof`, `export`, `keys_create`, `keys_rotate`, `keys_revoke`, …
+        /// What was done: `login`, `refresh`, `logout`, `list`, `search`, `show`, `reveal`, `proof`, `sql`, `export`, `keys_create`, `users_change`, … (`docs/roles.md` lists them).
         action: String, Open, "show";
-        /// Whether it was allowed: `ok`, `denied`, `failed`.
+        /// What came of it: `ok`, `denied`, `failed`, and `begun` before what cannot be taken back.
         result: String, Open, "ok";
         /// Role of who did it.
         role: String, Open, "admin";
@@ -396,7 +396,7 @@ events! {
         actor: String, Staff, "admin";
         /// From where: a network address, or `control-socket`.
         client_address: String, Staff, "192.0.2.9";
-        /// The decision, trace, session or key that it was about.
+        /// The decision, trace, session, person or key that it was about.
         target: String, Staff, "0191e4c2-7f00-7000-8000-000000000000";
         /// The filter or query.
         filter: String, Staff, "source=finance-app";

@@ -82,13 +82,16 @@ pub struct EventFilter {
     pub event_type: Option<EventType>,
     /// The owning component.
     pub component: Option<Component>,
+    /// What an access was about.
+    pub target: Option<String>,
     /// Not before (inclusive).
     pub from: Option<Timestamp>,
     /// Before (exclusive).
     pub to: Option<Timestamp>,
 }
 
-/// Which sessions: those with a decision that fits.
+/// Which sessions: those with a decision that fits. Where source or user are given, a session is
+/// its decisions of theirs, and its sums are over nothing else.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SessionFilter {

@@ -46,8 +46,9 @@ pub trait IndexReader: Send + Sync {
     /// A page of sessions, last active first.
     fn sessions(&self, filter: &SessionFilter, page: &Page) -> Result<SessionPage>;
 
-    /// One session; its decisions are a list filtered by it.
-    fn session(&self, session_id: &str) -> Result<Option<Session>>;
+    /// One session, as far as it is of the filter's source and user (its times do not count); its
+    /// decisions are a list filtered by it.
+    fn session(&self, session_id: &str, of: &SessionFilter) -> Result<Option<Session>>;
 
     /// Sums.
     fn metrics(&self, query: &MetricsQuery) -> Result<Metrics>;

@@ -15,3 +15,4 @@ pub use error::ReviewError;
 pub use hold::{About, Hold, NotHeld, Opening, PickedUp, UnderWay, fingerprint};
 pub use item::{Item, ItemVote};
 pub use settings::{OnExpiry, Settings};
+pub use verdict::Reviewer;

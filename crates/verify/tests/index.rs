@@ -77,7 +77,7 @@ impl IndexReader for Memory {
         unreachable!()
     }
 
-    fn session(&self, _: &str) -> Result<Option<Session>> {
+    fn session(&self, _: &str, _: &SessionFilter) -> Result<Option<Session>> {
         unreachable!()
     }
 

@@ -57,10 +57,12 @@ pub(crate) async fn trace(
     if found.items.is_empty() && shared.index_caught_up().await {
         found = shared.query(move |index| index.trace(id)).await?;
     }
+    let is_there = !found.items.is_empty();
     found.items.retain(|event| sight.sees_event(event));
     if found.items.is_empty() {
         let problem = Problem::not_found("there is no trace with this id that you may see");
-        return Err(shared.failed(&caller, Note::failed("trace").target(trace_id), problem).await);
+        let note = if is_there { Note::denied("trace") } else { Note::failed("trace") };
+        return Err(shared.failed(&caller, note.target(trace_id), problem).await);
     }
     let note = Note::done("trace").target(trace_id).records(found.items.len());
     shared.record(&caller, note).await?;

@@ -11,14 +11,18 @@ mod metrics;
 mod reviews;
 mod sessions;
 mod sql;
+mod users;
 
 use crate::docs;
 use crate::roles::Action;
 use crate::state::Shared;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, patch, post};
 use std::sync::Arc;
 
-pub(crate) use auth::__path_login;
+pub(crate) use auth::{
+    __path_end_own_session, __path_login, __path_logout, __path_logout_all, __path_me,
+    __path_own_sessions, __path_password, __path_refresh,
+};
 pub(crate) use decisions::{__path_list, __path_proof, __path_show};
 pub(crate) use events::{__path_events, __path_trace};
 pub(crate) use feed::{__path_events as __path_feed_events, __path_socket, __path_ticket};
@@ -32,6 +36,10 @@ pub(crate) use metrics::__path_metrics;
 pub(crate) use reviews::{__path_approve, __path_reject, __path_review, __path_reviews};
 pub(crate) use sessions::{__path_session, __path_sessions};
 pub(crate) use sql::__path_sql;
+pub(crate) use users::{
+    __path_change_user, __path_create_user, __path_reset_password, __path_rotate_signing_key,
+    __path_sign_user_out, __path_user_sessions, __path_users,
+};
 
 /// A route: everything about it that is not its handler's own business.
 pub(crate) struct Route {
@@ -56,6 +64,20 @@ macro_rules! table {
 
 table! {
     "POST" "/api/v1/auth/login" SignIn => post(auth::login);
+    "POST" "/api/v1/auth/refresh" Refresh => post(auth::refresh);
+    "GET" "/api/v1/auth/me" Me => get(auth::me);
+    "POST" "/api/v1/auth/password" OwnPassword => post(auth::password);
+    "POST" "/api/v1/auth/logout" SignOut => post(auth::logout);
+    "POST" "/api/v1/auth/logout-all" SignOutAll => post(auth::logout_all);
+    "GET" "/api/v1/auth/sessions" OwnSessions => get(auth::own_sessions);
+    "DELETE" "/api/v1/auth/sessions/{id}" OwnSessionEnd => delete(auth::end_own_session);
+    "POST" "/api/v1/auth/signing-key" SigningKey => post(users::rotate_signing_key);
+    "GET" "/api/v1/users" UsersList => get(users::users);
+    "POST" "/api/v1/users" UsersCreate => post(users::create_user);
+    "PATCH" "/api/v1/users/{id}" UsersChange => patch(users::change_user);
+    "POST" "/api/v1/users/{id}/password" UsersPassword => post(users::reset_password);
+    "GET" "/api/v1/users/{id}/sessions" UserSessions => get(users::user_sessions);
+    "DELETE" "/api/v1/users/{id}/sessions" UserSignOut => delete(users::sign_user_out);
     "GET" "/api/v1/audit/logs" List => get(decisions::list);
     "GET" "/api/v1/audit/logs/{id}" Show => get(decisions::show);
     "GET" "/api/v1/audit/logs/{id}/proof" Proof => get(decisions::proof);

@@ -10,7 +10,7 @@ use crate::schemas::{ReviewDetail, ReviewItem, ReviewList, Verdict};
 use crate::state::{Shared, blocking};
 use axum::Json;
 use axum::extract::{Path, State};
-use review::{Item, ReviewError, Shown};
+use review::{Item, ReviewError, Reviewer, Shown};
 use std::sync::Arc;
 
 /// Lists reviews, newest first.
@@ -31,7 +31,8 @@ pub(crate) async fn reviews(
     Ok(Json(ReviewList { items, next_cursor }))
 }
 
-/// One review: what is held, from the record, and what the policies saw.
+/// One review: what is held, from the record and as it is, and what the policies saw. To judge it
+/// is the purpose for which bodies are revealed here.
 #[utoipa::path(
     get, path = "/api/v1/reviews/{id}", tag = "reviews",
     params(("id" = String, Path, description = "The review's id.")),
@@ -57,8 +58,10 @@ pub(crate) async fn review(
         .query(move |index| Ok((index.records(decision_id)?, index.events_of(decision_id)?)))
         .await?;
     let reading = shared.clone();
-    let stored = blocking(move || detail::read(&reading, &pointers)).await?;
-    shared.record(&caller, Note::done("review_show").target(&id).records(1)).await?;
+    let stored = blocking(move || detail::read(&reading, &pointers, true)).await?;
+    shared
+        .record(&caller, Note::done("review_show").target(&id).records(1).purpose("review"))
+        .await?;
     let item = item(&shown);
     let about = shown.about.unwrap_or_default();
     Ok(Json(ReviewDetail {
@@ -90,7 +93,7 @@ pub(crate) async fn approve(
     Path(id): Path<String>,
     Body(Verdict { rationale }): Body<Verdict>,
 ) -> Result<Json<Item>, Problem> {
-    let given = shared.parts.desk.approve(&id, &caller.reviewer(), &rationale).await;
+    let given = shared.parts.desk.approve(&id, reviewer(&caller), &rationale).await;
     answer(&shared, &caller, "review_approve", id, given).await
 }
 
@@ -110,7 +113,7 @@ pub(crate) async fn reject(
     Path(id): Path<String>,
     Body(Verdict { rationale }): Body<Verdict>,
 ) -> Result<Json<Item>, Problem> {
-    let given = shared.parts.desk.reject(&id, &caller.reviewer(), &rationale).await;
+    let given = shared.parts.desk.reject(&id, reviewer(&caller), &rationale).await;
     answer(&shared, &caller, "review_reject", id, given).await
 }
 
@@ -132,6 +135,10 @@ async fn answer(
             Err(shared.failed(caller, note.target(id), error.into()).await)
         }
     }
+}
+
+fn reviewer(caller: &Caller) -> Reviewer {
+    Reviewer { name: caller.reviewer(), user_id: caller.identity().map(str::to_owned) }
 }
 
 fn item(shown: &Shown) -> Item {

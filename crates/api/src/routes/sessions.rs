@@ -9,7 +9,7 @@ use crate::schemas::{SessionDetail, SessionList};
 use crate::state::Shared;
 use axum::Json;
 use axum::extract::{Path, State};
-use index::{DecisionFilter, Page, Sort};
+use index::{DecisionFilter, Page, SessionFilter, Sort};
 use std::sync::Arc;
 
 /// Lists sessions, last active first.
@@ -55,22 +55,25 @@ pub(crate) async fn session(
         sort: Sort::Oldest,
         ..DecisionFilter::default()
     };
+    // Sums are over what the caller sees of the session, and over nothing else.
+    let of =
+        SessionFilter { source: sight.source, user_id: sight.user_id, ..SessionFilter::default() };
     let session_id = id.clone();
-    let found = shared
+    let (seen, is_there) = shared
         .query(move |index| {
-            let Some(session) = index.session(&session_id)? else { return Ok(None) };
-            Ok(Some((session, index.list(&filter, &Page::default())?)))
+            let Some(session) = index.session(&session_id, &of)? else {
+                return Ok((
+                    None,
+                    index.session(&session_id, &SessionFilter::default())?.is_some(),
+                ));
+            };
+            Ok((Some((session, index.list(&filter, &Page::default())?)), true))
         })
         .await?;
-    // Sums are over the whole session: only who sees all of it may see them.
-    let seen = found.filter(|(session, _)| {
-        let fits =
-            |limit: &Option<String>, value: &Option<String>| limit.is_none() || limit == value;
-        fits(&sight.user_id, &session.user_id) && fits(&sight.source, &session.source)
-    });
     let Some((session, page)) = seen else {
         let problem = Problem::not_found("there is no session with this id that you may see");
-        return Err(shared.failed(&caller, Note::failed("session").target(id), problem).await);
+        let note = if is_there { Note::denied("session") } else { Note::failed("session") };
+        return Err(shared.failed(&caller, note.target(id), problem).await);
     };
     let note = Note::done("session").target(id).records(page.items.len());
     shared.record(&caller, note).await?;

@@ -2,10 +2,17 @@
 //! only; tests hold what is served against them.
 
 mod mirrors;
+mod people;
 
 pub(crate) use mirrors::{
     DecisionItem, EventItem, KeyItem, KeyLimitsItem, MetricsAnswer, ProofAnswer, ReviewItem,
     SessionItem, SqlAnswer,
+};
+
+pub(crate) use people::{
+    Credentials, Me, NewPassword, NewPerson, PasswordReset, PersonChange, PersonItem, PersonList,
+    ShownPassword, SignInSession, SignInSessionList, SignedOut, SigningKeyItem, SigningKeyRotation,
+    Token,
 };
 
 use event::{Decision, Timestamp};
@@ -32,6 +39,28 @@ pub(crate) struct Detail {
     pub events: Vec<EventRow>,
     /// How the records stand in the ledger.
     pub integrity: Integrity,
+    /// Who looked at the decision before, newest first (200 at most); null for who may not reveal.
+    pub accesses: Option<Vec<Seen>>,
+}
+
+/// An access to a decision.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Seen {
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub timestamp: Timestamp,
+    /// What was done: `show`, `reveal`, `proof`, …
+    pub action: String,
+    /// `ok`, `denied` or `failed`.
+    pub result: String,
+    /// Who did it.
+    pub actor: Option<String>,
+    /// The role.
+    pub role: Option<String>,
+    /// From where.
+    pub client_address: Option<String>,
+    /// What for, where it was revealed.
+    pub purpose: Option<String>,
 }
 
 /// A request or an answer.
@@ -69,6 +98,9 @@ pub(crate) struct Body {
     pub truncated: bool,
     /// Whether it is about somebody who was erased.
     pub erased: bool,
+    /// Whether personal data and secrets were replaced in `data`, or `data` is left out because it
+    /// cannot be looked through; `reveal` shows it.
+    pub redacted: bool,
 }
 
 /// How a decision's records stand in the ledger, as checked while they were read.
@@ -219,27 +251,6 @@ pub(crate) struct ReviewDetail {
 pub(crate) struct Verdict {
     /// Why, in 1 to 4096 bytes. It is recorded.
     pub rationale: String,
-}
-
-/// Who signs in.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Credentials {
-    /// The username.
-    pub username: String,
-    /// The password.
-    pub password: String,
-}
-
-/// A token, after signing in.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Token {
-    /// Pass it as `Authorization: Bearer …`.
-    pub access_token: String,
-    /// `Bearer`.
-    pub token_type: &'static str,
-    /// Seconds until it ends.
-    pub expires_in: u64,
 }
 
 /// A free query.

@@ -118,7 +118,11 @@ impl IndexReader for MemoryIndex {
 
     fn events(&self, filter: &EventFilter, page: &Page) -> Result<EventPage> {
         let state = self.0.lock().unwrap();
-        let fits = |row: &&EventRow| filter.event_type.is_none_or(|wish| wish == row.event_type);
+        let about = filter.target.as_ref().map(|target| format!("\"target\":\"{target}\""));
+        let fits = |row: &&EventRow| {
+            filter.event_type.is_none_or(|wish| wish == row.event_type)
+                && about.as_ref().is_none_or(|about| row.event_data.get().contains(about))
+        };
         let items = state.events.iter().rev().filter(fits).take(page.limit()).cloned().collect();
         Ok(EventPage { items, next_cursor: None, as_of: state.cursor.clone() })
     }
@@ -152,10 +156,14 @@ impl IndexReader for MemoryIndex {
         Ok(SessionPage { items, next_cursor: None, as_of: state.cursor.clone() })
     }
 
-    fn session(&self, session_id: &str) -> Result<Option<Session>> {
-        let state = self.0.lock().unwrap();
-        let of = |one: &&Decision| one.session_id.as_deref() == Some(session_id);
-        Ok(state.decisions.iter().find(of).and_then(session_of))
+    fn session(&self, session_id: &str, of: &SessionFilter) -> Result<Option<Session>> {
+        let wish = DecisionFilter {
+            session_id: Some(session_id.to_owned()),
+            user_id: of.user_id.clone(),
+            source: of.source.clone(),
+            ..DecisionFilter::default()
+        };
+        Ok(self.0.lock().unwrap().chosen(&wish).first().and_then(session_of))
     }
 
     fn metrics(&self, query: &MetricsQuery) -> Result<Metrics> {

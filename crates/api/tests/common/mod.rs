@@ -6,7 +6,7 @@ pub mod memory;
 
 use api::{Api, Parts, Peer, Settings};
 use axum::body::Body;
-use control::{Control, NewKey, Role, Scope};
+use control::{Control, From, NewKey, NewUser, Role, Scope};
 use event::{Component, Event, RequestCompleted, RequestReceived, Timestamp};
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -140,17 +140,28 @@ impl TestApp {
 
     /// A token of the administrator.
     pub fn admin(&self) -> String {
-        self.control.login("admin", PASSWORD, "").unwrap().token.to_string()
+        self.sign_in("admin", PASSWORD)
+    }
+
+    /// A token, past the lock-out and the record of sign-ins.
+    pub fn sign_in(&self, username: &str, password: &str) -> String {
+        let signed = self.control.login(username, password, From::default()).unwrap();
+        signed.access.token.to_string()
+    }
+
+    /// Somebody whose password need not be changed.
+    pub fn person(&self, username: &str, role: Role, user_id: Option<&str>) -> String {
+        let new =
+            NewUser { username, password: PASSWORD, role, user_id, must_change_password: false };
+        self.control.create_user(&new).unwrap();
+        self.sign_in(username, PASSWORD)
     }
 
     /// A token of somebody with this role, whose name is the role's.
     pub fn token(&self, role: Role) -> String {
         let name = role.as_str();
         let known = self.control.users().unwrap().iter().any(|user| user.username == name);
-        if !known {
-            self.control.create_user(name, PASSWORD, role).unwrap();
-        }
-        self.control.login(name, PASSWORD, "").unwrap().token.to_string()
+        if known { self.sign_in(name, PASSWORD) } else { self.person(name, role, None) }
     }
 
     /// A key with scope read.

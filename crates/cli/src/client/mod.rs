@@ -95,6 +95,16 @@ impl Operator {
         self.runtime.block_on(events::follow(&self.socket, path, each))
     }
 
+    /// Changes with JSON and reads JSON.
+    pub fn patch_json(&self, path: &str, body: &Value) -> Outcome<Value> {
+        self.send(Method::PATCH, path, Some(body))?.json()
+    }
+
+    /// Removes and reads JSON.
+    pub fn delete_json(&self, path: &str) -> Outcome<Value> {
+        self.send(Method::DELETE, path, None)?.json()
+    }
+
     /// Whether a server runs (and this process only talks to it).
     pub const fn is_remote(&self) -> bool {
         self.local.is_none()

@@ -14,6 +14,7 @@ mod show;
 mod sql;
 mod times;
 mod trace;
+mod users;
 mod verify;
 mod verify_proof;
 
@@ -59,6 +60,8 @@ enum Command {
     Serve(Box<serve::Serve>),
     #[command(subcommand)]
     Keys(keys::Keys),
+    #[command(subcommand)]
+    Users(users::Users),
     Logs(Box<logs::Logs>),
     Show(show::Show),
     Trace(trace::Trace),
@@ -85,6 +88,7 @@ impl Cli {
         match self.command {
             Command::Serve(command) => command.run(&place),
             Command::Keys(command) => command.run(&place),
+            Command::Users(command) => command.run(&place),
             Command::Logs(command) => command.run(&place),
             Command::Show(command) => command.run(&place),
             Command::Trace(command) => command.run(&place),

@@ -9,13 +9,19 @@ use serde_json::Value;
 
 const PATH: &str = "/api/v1/audit/logs";
 /// Sections of the answer that are printed apart from the facts.
-const SECTIONS: [&str; 5] = ["request", "response", "events", "integrity", "other_ids"];
+const SECTIONS: [&str; 6] = ["request", "response", "events", "integrity", "other_ids", "accesses"];
 
 /// Show one decision: facts, bodies, events, integrity
 #[derive(Debug, Args)]
 pub struct Show {
     /// Decision id (x-audit-id) or request id (x-request-id)
     id: String,
+    /// Show bodies and headers as they are, and not redacted; needs --purpose, and is recorded
+    #[arg(long, requires = "purpose")]
+    reveal: bool,
+    /// What for
+    #[arg(long, value_name = "TEXT", requires = "reveal")]
+    purpose: Option<String>,
     #[command(flatten)]
     format: Format,
 }
@@ -26,7 +32,11 @@ impl Show {
     /// Runs the command.
     pub fn run(self, place: &Place) -> Outcome {
         let operator = Operator::open(&place.config()?)?;
-        let path = Query::new(PATH).segment(&self.id);
+        let mut path = Query::new(PATH).segment(&self.id);
+        if let Some(purpose) = &self.purpose {
+            path.push("reveal", "true");
+            path.push("purpose", purpose);
+        }
         let answer = operator.get_json(path.as_str())?;
         operator.close()?;
         let out = Out::new();
@@ -39,8 +49,23 @@ impl Show {
         }
         events(&answer["events"], &out)?;
         integrity(&answer["integrity"], &out)?;
+        accesses(&answer["accesses"], &out)?;
         others(&answer["other_ids"], &out)
     }
+}
+
+/// Who looked before.
+fn accesses(accesses: &Value, out: &Out) -> Outcome {
+    let Some(accesses) = accesses.as_array().filter(|accesses| !accesses.is_empty()) else {
+        return Ok(());
+    };
+    heading("looked at before", out)?;
+    let mut table = Table::new(&["WHEN", "WHO", "ROLE", "WHAT", "RESULT", "PURPOSE"]);
+    for access in accesses {
+        let names = ["timestamp", "actor", "role", "action", "result", "purpose"];
+        table.row(names.iter().map(|name| (show_value(&access[*name]), None)).collect());
+    }
+    table.print(out, true)
 }
 
 fn facts(answer: &Value, out: &Out) -> Outcome {
@@ -86,6 +111,10 @@ fn body(body: &Value, out: &Out) -> Outcome {
     out.line("")?;
     if body["erased"] == Value::Bool(true) {
         return out.line(out.styled(Style::Notice, "(erased)"));
+    }
+    if body["redacted"] == Value::Bool(true) {
+        let note = "(redacted; --reveal --purpose TEXT shows it as it is)";
+        out.line(out.styled(Style::Notice, note))?;
     }
     let text = body["data"].as_str().unwrap_or_default();
     for line in readable(text).lines() {

@@ -1,9 +1,9 @@
 //! The data directory, opened for one command where no server runs.
 
-use super::control_socket;
 use super::{OpenFailure, Store};
+use super::{control_socket, settings};
 use crate::config::Config;
-use api::{Api, Parts, ServeLimits, Settings};
+use api::{Api, Parts, ServeLimits};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -35,7 +35,7 @@ impl Local {
             store.control.clone(),
             store.desk.clone(),
         );
-        let api = Api::new(parts, Settings { ledger_public: config.ledger.public });
+        let api = Api::new(parts, settings::api(config));
         let (stop, stopped) = watch::channel(false);
         let limits = ServeLimits::default();
         let serving = control_socket::serve(api, &config.data, limits, stopped).await?;

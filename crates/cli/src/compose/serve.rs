@@ -112,6 +112,7 @@ impl Server {
         let api_listener = bind("api.listen", config.api.listen).await?;
         let (gateway_at, api_at) = (address(&gateway_listener)?, address(&api_listener)?);
 
+        let detectors = guarding.detectors.clone();
         let gateway = Gateway::new(
             settings::gateway(config, providers, guarding, &store.desk),
             store.running.recorder.clone(),
@@ -123,7 +124,7 @@ impl Server {
             let served = gateway.serve(gateway_listener, stopped).await;
             served.map_err(|error| Failure::failed(error.to_string()))
         });
-        let api = api(config, &store, handle, ready);
+        let api = api(config, &store, handle, ready, detectors);
         let mut planes = JoinSet::new();
         let limits = api_limits(config);
         let over_socket = (api.clone(), planes_stopped.clone());
@@ -227,8 +228,10 @@ fn api(
     store: &Store,
     handle: PrometheusHandle,
     ready: watch::Receiver<Readiness>,
+    detectors: Arc<policy::Detectors>,
 ) -> Api {
     let parts = Parts {
+        detectors,
         figures: Arc::new(move || handle.render()),
         ready: Arc::new(move || match &*ready.borrow() {
             Readiness::Ready => Ok(()),
@@ -242,7 +245,7 @@ fn api(
             store.desk.clone(),
         )
     };
-    Api::new(parts, api::Settings { ledger_public: config.ledger.public })
+    Api::new(parts, settings::api(config))
 }
 
 fn api_limits(config: &Config) -> ServeLimits {

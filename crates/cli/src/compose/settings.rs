@@ -154,3 +154,13 @@ fn secret(provider: &str, key: &config::SecretRef) -> Outcome<HeaderValue> {
     value.set_sensitive(true);
     Ok(value)
 }
+
+/// What the control plane is told.
+pub fn api(config: &Config) -> api::Settings {
+    api::Settings {
+        ledger_public: config.ledger.public,
+        tls: config.tls.terminated,
+        user_limits: config.api.user_limits.into(),
+        key_limits: config.api.key_limits.into(),
+    }
+}

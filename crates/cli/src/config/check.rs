@@ -151,12 +151,19 @@ fn providers(config: &Config) -> Result<(), String> {
 }
 
 fn limits(config: &Config) -> Result<(), String> {
-    match config.limits.burst {
-        Some(burst) if !(1..=1_000_000).contains(&burst) => {
-            Err(format!("limits.burst: found {burst}, allowed: 1 to 1000000"))
+    let api = &config.api;
+    for (key, burst) in [
+        ("limits.burst", config.limits.burst),
+        ("api.user_limits.burst", Some(api.user_limits.burst)),
+        ("api.key_limits.burst", Some(api.key_limits.burst)),
+    ] {
+        if let Some(burst) = burst
+            && !(1..=1_000_000).contains(&burst)
+        {
+            return Err(format!("{key}: found {burst}, allowed: 1 to 1000000"));
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 fn policies(config: &Config) -> Result<(), String> {

@@ -3,6 +3,7 @@
 use super::models::{Limits, Model};
 use super::reviews::Reviews;
 use super::{BaseUrl, Listen, Network, SecretRef};
+use control::{KeyLimits, Rate};
 use policy::DetectorSettings;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -240,6 +241,20 @@ pub struct Index {
 pub struct Api {
     /// Address and port.
     pub listen: Listen,
+    /// How fast each person may ask.
+    pub user_limits: Pace,
+    /// How fast each key without a rate of its own may ask.
+    pub key_limits: Pace,
+}
+
+/// `api.user_limits`, `api.key_limits`
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pace {
+    /// Requests in a second, a minute or an hour.
+    pub rate: Rate,
+    /// Requests at once, where none came for a while.
+    pub burst: u32,
 }
 
 /// `[log]`
@@ -378,7 +393,17 @@ impl Default for Policies {
 
 impl Default for Api {
     fn default() -> Self {
-        Self { listen: Listen::local(8080) }
+        Self {
+            listen: Listen::local(8080),
+            user_limits: Pace { rate: Rate::per_second(100), burst: 500 },
+            key_limits: Pace { rate: Rate::per_second(1_000), burst: 2_000 },
+        }
+    }
+}
+
+impl From<Pace> for KeyLimits {
+    fn from(Pace { rate, burst }: Pace) -> Self {
+        Self { rate: Some(rate), burst: Some(burst), ..Self::default() }
     }
 }
 

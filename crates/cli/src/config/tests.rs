@@ -334,6 +334,10 @@ fn wrong_models_and_limits_are_named() {
         ),
         ("[limits]\nrate = \"10\"".to_owned(), "limits.rate: the rate is not valid: 1 to 1000000"),
         ("[limits]\nburst = 0".to_owned(), "limits.burst: found 0, allowed: 1 to 1000000"),
+        (
+            "[api]\nuser_limits = { rate = \"1/s\", burst = 0 }".to_owned(),
+            "api.user_limits.burst: found 0, allowed: 1 to 1000000",
+        ),
         ("[limits]\ncost_per_day = \"free\"".to_owned(), "limits.cost_per_day: the amount"),
     ];
     for (toml, expected) in cases {

@@ -13,3 +13,4 @@ mod supervise;
 mod support;
 mod traces;
 mod usage;
+mod users;

@@ -45,6 +45,11 @@ fn statement(filter: &EventFilter, start: Option<PageKey>, limit: usize) -> (Str
     all.equal("event_data->>'user_id'", filter.user_id.clone());
     all.equal("event_type", filter.event_type.map(|name| name.as_str().to_owned()));
     all.equal("component", filter.component.map(|name| name.as_str().to_owned()));
+    if let Some(target) = &filter.target {
+        // Said in words: the index holds accesses alone.
+        all.add_plain("event_type = 'access'");
+        all.add("event_data->>'target' = ?", [Value::Text(target.clone())]);
+    }
     if let Some(from) = filter.from {
         all.add("timestamp >= ?", [Value::Text(from.to_string())]);
     }
@@ -62,6 +67,7 @@ fn statement(filter: &EventFilter, start: Option<PageKey>, limit: usize) -> (Str
         EventFilter { trace_id: Some(_), .. } => "trace_id",
         EventFilter { request_id: Some(_), .. } => "request_id",
         EventFilter { user_id: Some(_), .. } => "user_id",
+        EventFilter { target: Some(_), .. } => "target",
         EventFilter { event_type: Some(_), .. } => "event_type",
         _ => "timestamp",
     };
@@ -182,6 +188,7 @@ mod tests {
                 EventFilter { event_type, ..<_>::default() },
                 "event_type (event_type=? AND timestamp<?",
             ),
+            (EventFilter { target: name(), ..<_>::default() }, "target (<expr>=? AND timestamp<?"),
             (EventFilter::default(), "timestamp (timestamp<?"),
         ];
         for (filter, expected) in cases {

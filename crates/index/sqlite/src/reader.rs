@@ -120,8 +120,8 @@ impl IndexReader for SqliteReader {
         self.query(|connection| sessions::page(connection, filter, page))
     }
 
-    fn session(&self, session_id: &str) -> Result<Option<Session>> {
-        self.query(|connection| sessions::one(connection, session_id))
+    fn session(&self, session_id: &str, of: &SessionFilter) -> Result<Option<Session>> {
+        self.query(|connection| sessions::one(connection, session_id, of))
     }
 
     fn metrics(&self, query: &MetricsQuery) -> Result<Metrics> {

@@ -18,7 +18,7 @@ pub const EVENT_CHUNK_BITS: u32 = 16;
 /// Decisions of one chunk, as a power of two.
 pub const DECISION_CHUNK_BITS: u32 = 14;
 /// Version of the tables, in `user_version`.
-pub const VERSION: i64 = 4;
+pub const VERSION: i64 = 5;
 /// `ALix`: tells our files from other databases.
 const APPLICATION_ID: i64 = 0x414c_6978;
 
@@ -165,6 +165,8 @@ CREATE INDEX audit_events_event_type ON audit_events (event_type, timestamp);
 CREATE INDEX audit_events_user_id ON audit_events (_chunk, event_data->>'user_id',
   timestamp);
 CREATE INDEX audit_events_timestamp ON audit_events (timestamp);
+CREATE INDEX audit_events_target ON audit_events (event_data->>'target', timestamp)
+  WHERE event_type = 'access';
 ";
 
 /// What the planner is told: rows, then rows that share each longer prefix of the index.
@@ -177,6 +179,7 @@ INSERT INTO sqlite_stat1 VALUES
   ('audit_events', 'audit_events_decision_id', '4000000 4'),
   ('audit_events', 'audit_events_event_type', '4000000 100000 1'),
   ('audit_events', 'audit_events_timestamp', '4000000 1'),
+  ('audit_events', 'audit_events_target', '100000 4 1'),
   ('audit_logs', 'audit_logs_request_id', '1000000 16384 1'),
   ('audit_logs', 'audit_logs_trace_id', '1000000 16384 1'),
   ('audit_logs', 'audit_logs_id', '1000000 1'),

@@ -44,6 +44,8 @@ cases! {
     equal_times = "equal times",
     events = "events by filter",
     sessions = "sessions",
+    shared_sessions = "shared sessions",
+    accesses_by_target = "accesses by what they are about",
     metrics = "metrics are the sums of decisions",
     kept_sums = "kept sums are the sums of decisions",
     request_ids = "request ids",

@@ -94,11 +94,44 @@ pub(super) fn sessions(mut backend: Backend) {
         ..SessionFilter::default()
     };
     assert_eq!(list(&span, 50), ["s-1", "s-2"]);
-    let one = backend.reader.session("s-1").unwrap().unwrap();
+    let whole = SessionFilter::default();
+    let one = backend.reader.session("s-1", &whole).unwrap().unwrap();
     assert_eq!((one.decisions, one.errors, one.blocked, one.total_tokens), (2, 1, 0, 60));
     assert_eq!((one.first_at, one.last_at), (Call::time(10), Call::time(30)));
     assert_eq!(one.cost_usd.as_deref(), Some("0.5001475"));
-    assert_eq!(backend.reader.session("s-9").unwrap(), None);
+    assert_eq!(backend.reader.session("s-9", &whole).unwrap(), None);
+}
+
+/// Whoever shares a session with others, or guesses its name, learns nothing of theirs.
+pub(super) fn shared_sessions(mut backend: Backend) {
+    fill(
+        &mut backend,
+        &[
+            Call { session: Some("s-1"), user: "u-7", ..call(0, 10) },
+            Call { session: Some("s-1"), user: "u-8", cost: Some("0.5"), ..call(1, 20) },
+            Call { session: Some("s-2"), user: "u-7", ..call(2, 30) },
+            Call { session: Some("s-1"), user: "u-8", source: "other-app", ..call(3, 40) },
+        ],
+    );
+    let of = |user: &str, source: Option<&str>| SessionFilter {
+        user_id: Some(user.to_owned()),
+        source: source.map(str::to_owned),
+        ..SessionFilter::default()
+    };
+    let list = |filter: &SessionFilter| {
+        let sessions = backend.reader.sessions(filter, &Page::first(50)).unwrap().items;
+        let facts = sessions.into_iter().map(|one| (one.session_id, one.decisions, one.user_id));
+        facts.map(|(id, count, user)| (id, count, user.unwrap_or_default())).collect::<Vec<_>>()
+    };
+    let row = |id: &str, count, user: &str| (id.to_owned(), count, user.to_owned());
+    assert_eq!(list(&of("u-7", None)), [row("s-2", 1, "u-7"), row("s-1", 1, "u-7")]);
+    assert_eq!(list(&of("u-8", None)), [row("s-1", 2, "u-8")]);
+    assert_eq!(list(&of("u-8", Some("other-app"))), [row("s-1", 1, "u-8")]);
+    assert_eq!(list(&SessionFilter::default()), [row("s-1", 3, "u-8"), row("s-2", 1, "u-7")]);
+    let one = backend.reader.session("s-1", &of("u-7", None)).unwrap().unwrap();
+    assert_eq!((one.decisions, one.first_at, one.last_at), (1, Call::time(10), Call::time(10)));
+    assert_eq!(one.user_id.as_deref(), Some("u-7"));
+    assert_eq!(backend.reader.session("s-2", &of("u-8", None)).unwrap(), None);
 }
 
 fn metrics_calls() -> Vec<Call> {

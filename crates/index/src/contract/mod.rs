@@ -46,6 +46,8 @@ pub const CASES: &[Case] = &[
     ("equal times", lists::equal_times),
     ("events by filter", answers::events),
     ("sessions", answers::sessions),
+    ("shared sessions", answers::shared_sessions),
+    ("accesses by what they are about", writes::accesses_by_target),
     ("metrics are the sums of decisions", answers::metrics),
     ("kept sums are the sums of decisions", answers::kept_sums),
     ("request ids", answers::request_ids),

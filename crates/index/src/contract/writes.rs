@@ -185,6 +185,28 @@ pub(super) fn administration_is_no_decision(mut backend: Backend) {
     assert_eq!(events.items[0].event_data.get(), r#"{"actor":"admin"}"#);
 }
 
+pub(super) fn accesses_by_target(mut backend: Backend) {
+    let mut journal = Builder::default();
+    for (number, target) in ["d-1", "d-2", "d-1"].into_iter().enumerate() {
+        let call = Call { number: number as u64, ..Call::default() };
+        let (actor, target) = (Some(format!("actor {number}")), Some(target.to_owned()));
+        let access = Event {
+            event_id: uuid::Uuid::from_u128(200 + number as u128),
+            component: Component::Api,
+            timestamp: Call::time(number as i64),
+            data: Access { actor, target, ..Access::default() }.into(),
+        };
+        let record = journal.record(&call, Origin::Control, vec![access]);
+        backend.writer.apply(std::slice::from_ref(&record), &record.next).unwrap();
+    }
+    let filter = EventFilter { target: Some("d-1".to_owned()), ..EventFilter::default() };
+    let events = backend.reader.events(&filter, &Page::default()).unwrap().items;
+    let data: Vec<_> = events.iter().map(|event| event.event_data.get()).collect();
+    let expected =
+        [r#"{"actor":"actor 2","target":"d-1"}"#, r#"{"actor":"actor 0","target":"d-1"}"#];
+    assert_eq!(data, expected, "newest first");
+}
+
 pub(super) fn what_was_asked_may_come_last(mut backend: Backend) {
     let call = Call { source: "late-app", user: "u-late", ..Call::default() };
     let mut journal = Builder::default();

@@ -25,8 +25,8 @@ const MAY: &[(&str, &[&str])] = &[
     (
         "api",
         &[
-            "control", "event", "index", "journal", "ledger", "record", "recorder", "review",
-            "verify",
+            "control", "event", "index", "journal", "ledger", "policy", "record", "recorder",
+            "review", "verify",
         ],
     ),
     (
