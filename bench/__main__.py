@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import report
-from .load import fdatasync_ms, open_loop, wrk
+from .load import BODY, deliver, fdatasync_ms, open_loop, wrk
 from .services import (
+    ANSWER,
     RELEASE,
     ROOT,
     NotAvailable,
@@ -32,6 +33,12 @@ CONNECTIONS = (32, 64, 256)
 OURS = "Audit Layer"
 DIRECT = "provider directly"
 NONE = "no policies"
+REPORT = {
+    "source": "bench", "user_id": "u-bench", "decision_type": "bench", "provider": "openai",
+    "model": "gpt-4o-mini", "status_code": 200, "duration_ms": 812.4, "input_tokens": 60,
+    "output_tokens": 24, "prompt_preview": "Summarise this complaint.",
+    "response_preview": "The customer asks for a refund.",
+}  # fmt: skip
 
 
 def say(text: str) -> None:
@@ -234,6 +241,39 @@ def first_byte(rounds: list[dict]) -> dict:
     }
 
 
+def ingest(plan: Plan, missing: dict[str, str]) -> dict:
+    """Reports in batches of 100, with fields alone and with raw bodies, beside the gateway."""
+    target = provider()
+    ours = product(target)
+    kinds = {
+        "reports, fields": REPORT,
+        "reports, raw bodies": REPORT | {"request": {"body": BODY}, "response": {"body": json.loads(ANSWER)}},
+    }
+    rounds: dict = {}
+    try:
+        key, url = ours.ingest_key(), f"{ours.api}/api/v1/audit/log"
+        wrk(ours, 64, 2)
+        for number in range(plan.rounds):
+            for name, item in kinds.items():
+                done = deliver(url, key, item, 4, plan.closed_seconds)
+                rounds.setdefault(name, []).append(done)
+                say(f"round {number + 1}: {name} {done['per_second']:.0f}/s")
+            done = wrk(ours, 64, plan.closed_seconds)
+            rounds.setdefault("calls through the gateway", []).append(done | {"per_second": done["rps"]})
+        memory = ours.memory_mb()
+    finally:
+        ours.stop()
+        target.stop()
+    table = {
+        name: {
+            what: statistics.median(done[what] or 0 for done in of)
+            for what in ("per_second", "p50_ms", "p99_ms", "failed")
+        }
+        for name, of in rounds.items()
+    }
+    return {"table": table, "memory_mb": memory}
+
+
 def timed(times: int, call: Callable[[int], object]) -> dict:
     took = []
     for number in range(times):
@@ -307,6 +347,7 @@ PARTS = {
     "latency": latency,
     "policies": policies,
     "streaming": streaming,
+    "ingest": ingest,
     "at_size": at_size,
 }
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import secrets
 import statistics
 import subprocess
 import tempfile
@@ -21,21 +22,44 @@ BODY = {
         }
     ],
 }
+# Reports of one delivery.
+BATCH = 100
 UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60000.0}
 
 
 def wrk(service: Service, connections: int, seconds: float) -> dict:
     """Closed loop: so many connections, each sends when it has its answer."""
-    headers = {"content-type": "application/json"} | service.headers
+    script = f"wrk.body = {json.dumps(json.dumps(BODY))}\n"
+    return run_wrk(service.url, service.headers, script, connections, seconds)
+
+
+def deliver(url: str, key: str, item: dict, connections: int, seconds: float) -> dict:
+    """Closed loop: batches of 100 reports, each with an id that was never used."""
+    batch = [item | {"id": f"@@-{number}"} for number in range(BATCH)]
+    run = secrets.token_hex(6)
+    script = (
+        f"local batch = {json.dumps(json.dumps(batch))}\nlocal count = 0\n"
+        "request = function()\n"
+        f'  count = count + 1\n  local id = "{run}-" .. count\n'
+        '  return wrk.format(nil, nil, nil, (string.gsub(batch, "@@", id)))\n'
+        "end\n"
+    )
+    headers = {"authorization": f"Bearer {key}"}
+    done = run_wrk(url, headers, script, connections, seconds)
+    return done | {"per_second": done["rps"] * BATCH}
+
+
+def run_wrk(url: str, headers: dict, body: str, connections: int, seconds: float) -> dict:
+    headers = {"content-type": "application/json"} | headers
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write('wrk.method = "POST"\n')
-        script.write(f"wrk.body = {json.dumps(json.dumps(BODY))}\n")
         for name, value in headers.items():
             script.write(f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}\n")
+        script.write(body)
         script.flush()
         done = subprocess.run(
             ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "20s", "--latency",
-             "-s", script.name, service.url],
+             "-s", script.name, url],
             check=True, capture_output=True, text=True,
         )  # fmt: skip
     text = done.stdout

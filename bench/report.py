@@ -107,6 +107,18 @@ def _streaming(part: dict) -> str:
     return f"## Streamed answers: time to the first byte\n\n{_table(head, rows)}"
 
 
+def _ingest(part: dict) -> str:
+    rows = [
+        [name, f"{of['per_second']:,.0f}", _ms(of["p50_ms"]), _ms(of["p99_ms"]), f"{of['failed']:.0f}"]
+        for name, of in part["table"].items()
+    ]
+    head = ["", "decisions/s", "p50 ms", "p99 ms", "failed"]
+    return (
+        "## Reports\n\nBatches of 100 on four connections, durable before the answer; the times are "
+        f"of whole batches. Peak memory {part['memory_mb']:.0f} MB.\n\n{_table(head, rows)}"
+    )
+
+
 def _index_alone(part: dict) -> str:
     rate = part["indexing"]["decisions_per_second"]
     beside = part["indexing_beside_load"]["decisions_per_second"]
@@ -142,6 +154,7 @@ PARTS = {
     "latency": _latency,
     "policies": _policies,
     "streaming": _streaming,
+    "ingest": _ingest,
     "at_size": _at_size,
 }
 

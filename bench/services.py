@@ -238,6 +238,15 @@ class Product(Service):
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
+    def ingest_key(self) -> str:
+        """A key that may report."""
+        made = subprocess.run(
+            [RELEASE / "audit-layer", "keys", "create", "--source", "bench", "--scope", "ingest", "--data", self.data,
+             "--json"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        return json.loads(made.stdout)["key"]
+
     def wait_indexed(self) -> float:
         """Seconds until the index has caught up."""
         start = time.monotonic()

@@ -62,7 +62,7 @@ def main(directory: Path) -> int:
         passed += sum(outcome == PASSED for _, outcome in cases)
         failed += len(broken)
     expected = {"lint.txt", "rust.xml", "sdk-python.xml", "sdk-typescript.tap"}
-    expected |= {f"schema-{caller}.xml" for caller in ("read-key", "admin")}
+    expected |= {f"schema-{caller}.xml" for caller in ("read-key", "admin", "viewer", "compliance-officer")}
     missing = expected - {path.name for path in directory.iterdir()}
     for name in sorted(missing):
         print(f"failed: {name}: the runner left no report")

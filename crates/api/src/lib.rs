@@ -26,4 +26,4 @@ mod throttle;
 
 pub use openapi::openapi_json;
 pub use serve::{Peer, ServeError, ServeLimits};
-pub use state::{Api, Parts, Settings};
+pub use state::{Api, ModelFacts, Parts, Settings};

@@ -11,7 +11,8 @@ use utoipa::OpenApi;
     info(
         title = "Audit Layer",
         description = "Reads the audit of LLM calls: decisions, events, traces, sessions, sums, \
-                       proofs; takes verdicts on calls that wait for a person. Times are RFC 3339 in UTC, money is a decimal string or null, \
+                       proofs; takes verdicts on calls that wait for a person, and what \
+                       other systems report. Times are RFC 3339 in UTC, money is a decimal string or null, \
                        cursors are opaque. Errors are application/problem+json. Every sign-in and \
                        every read is recorded; what cannot be recorded is refused.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
@@ -32,9 +33,13 @@ use utoipa::OpenApi;
         routes::reset_password,
         routes::user_sessions,
         routes::sign_user_out,
+        routes::report,
         routes::list,
         routes::show,
         routes::proof,
+        routes::outcome,
+        routes::flag,
+        routes::models,
         routes::events,
         routes::trace,
         routes::sessions,
@@ -71,12 +76,16 @@ struct Document;
 /// Shapes of requests: what may be null in them may be left out.
 const ASKED: &[&str] = &[
     "Credentials",
+    "FlagWish",
     "KeyRotation",
     "KeyWish",
     "NewPassword",
     "NewPerson",
+    "OutcomeWish",
     "PasswordReset",
     "PersonChange",
+    "Report",
+    "ReportMessage",
     "SigningKeyRotation",
     "SqlQuery",
     "Verdict",
@@ -89,6 +98,9 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("FeedMessage", "filter"),
     ("Health", "reason"),
     ("MetricsPoint", "value"),
+    ("MetricsPoint", "values"),
+    ("Problem", "field"),
+    ("Problem", "items"),
     ("Problem", "outcome"),
     ("Problem", "position"),
     ("ProofRecord", "sealed"),

@@ -6,8 +6,8 @@ use crate::problem::Problem;
 use control::ReviewFilter;
 use http::StatusCode;
 use index::{
-    DecisionFilter, EventFilter, MetricsQuery, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, Page, Search,
-    SessionFilter,
+    DecisionFilter, Dimension, EventFilter, MetricsQuery, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, Page,
+    Search, SessionFilter,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -130,7 +130,9 @@ pub(crate) struct MetricsParams {
     pub to: Option<String>,
     /// Step of the series: `minute`, `hour` or `day`; none: no series.
     pub interval: Option<String>,
-    /// `source`, `model`, `provider`, `decision_type` or `outcome`.
+    /// One or two, with a comma between, of `source`, `user`, `model`, `provider`,
+    /// `decision_type` and `outcome`.
+    #[param(example = "source,model")]
     pub group_by: Option<String>,
     /// The calling application.
     pub source: Option<String>,
@@ -260,7 +262,7 @@ impl MetricsParams {
             from: parse("from", self.from)?,
             to: parse("to", self.to)?,
             interval: named("interval", self.interval)?,
-            group_by: named("group_by", self.group_by)?,
+            group_by: dimensions(self.group_by)?,
             source: Sight::narrow(sight.source.as_ref(), text(self.source), "source")?,
             model: text(self.model),
             provider: text(self.provider),
@@ -347,6 +349,19 @@ fn named<T: DeserializeOwned>(name: &str, value: Option<String>) -> Result<Optio
                 .map_err(|error| Problem::invalid(format!("{name}: {error}")))
         })
         .transpose()
+}
+
+/// What to group by.
+fn dimensions(value: Option<String>) -> Result<Vec<Dimension>, Problem> {
+    let Some(names) = text(value) else { return Ok(Vec::new()) };
+    let parsed: Result<Vec<Dimension>, _> =
+        names.split(',').map(|name| name.trim().parse()).collect();
+    let all = parsed.map_err(|error| Problem::invalid(format!("group_by: {error}")))?;
+    match all.as_slice() {
+        [_] => Ok(all),
+        [a, b] if a != b => Ok(all),
+        _ => Err(Problem::invalid("group_by: one or two different dimensions")),
+    }
 }
 
 fn page(limit: Option<String>, cursor: Option<String>) -> Result<Page, Problem> {

@@ -1,8 +1,10 @@
 //! The one place that turns errors into answers (RFC 9457).
 
+use crate::schemas::ReportedItem;
 use axum::response::{IntoResponse, Response};
 use control::{LoginError, RefreshError, VerdictError};
 use http::{HeaderValue, StatusCode, header};
+use ingest::{DeliveryError, ItemError};
 use recorder::{ProofError, ReadError, RecordError};
 use review::ReviewError;
 use serde::Serialize;
@@ -17,7 +19,8 @@ const INTERNAL: &str = "something failed inside; the log of the server says what
 pub(crate) struct Problem {
     /// Always `about:blank`: `code` tells problems apart.
     #[serde(rename = "type")]
-    kind: &'static str,
+    #[schema(value_type = String)]
+    kind: AboutBlank,
     /// The status in words.
     title: &'static str,
     /// The status.
@@ -25,34 +28,63 @@ pub(crate) struct Problem {
     /// What happened, for programs.
     code: &'static str,
     /// What happened and what to do, for people.
-    detail: String,
+    #[schema(value_type = String)]
+    detail: Box<str>,
     /// How a review was decided that somebody wanted to decide again.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
     /// Characters before the one that is meant, where a search cannot be understood.
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<u32>,
+    /// The field that is wrong, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    field: Option<Box<str>>,
+    /// What became of each item, where several were sent and none was taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<ReportedItem>>)]
+    items: Option<Box<[ReportedItem]>>,
     #[serde(skip)]
-    retry_after_s: Option<u64>,
+    retry_after_s: Option<u32>,
+}
+
+/// The type of all problems.
+#[derive(Debug, Clone, Copy)]
+struct AboutBlank;
+
+impl Serialize for AboutBlank {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("about:blank")
+    }
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error");
         Self {
-            kind: "about:blank",
+            kind: AboutBlank,
             title,
             status: status.as_u16(),
             code,
-            detail: detail.into(),
+            detail: detail.into().into(),
             outcome: None,
             position: None,
+            field: None,
+            items: None,
             retry_after_s: None,
         }
     }
 
-    fn retry(self, after_s: u64) -> Self {
-        Self { retry_after_s: Some(after_s), ..self }
+    pub(crate) fn field(self, field: Option<&str>) -> Self {
+        Self { field: field.map(Into::into), ..self }
+    }
+
+    pub(crate) fn items(self, items: Vec<ReportedItem>) -> Self {
+        Self { items: Some(items.into()), ..self }
+    }
+
+    pub(crate) fn retry(self, after_s: u64) -> Self {
+        Self { retry_after_s: Some(u32::try_from(after_s).unwrap_or(u32::MAX)), ..self }
     }
 
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
@@ -97,6 +129,11 @@ impl Problem {
     pub(crate) fn busy() -> Self {
         let detail = "too many of these are under way; try again in a second";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry(1)
+    }
+
+    /// Status, code and detail, as an item of an answer has them.
+    pub(crate) fn parts(&self) -> (u16, &'static str, &str) {
+        (self.status, self.code, &self.detail)
     }
 
     /// What went wrong is for the operator, not for the caller.
@@ -194,6 +231,45 @@ impl From<RefreshError> for Problem {
             RefreshError::Store(error) => error.into(),
             error => Self::internal(&error),
         }
+    }
+}
+
+impl From<DeliveryError> for Problem {
+    fn from(error: DeliveryError) -> Self {
+        let detail = error.to_string();
+        let unavailable =
+            |code| Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail.clone()).retry(1);
+        match error {
+            DeliveryError::Malformed(_) => {
+                Self::new(StatusCode::BAD_REQUEST, "invalid_body", detail)
+            }
+            DeliveryError::TooMany { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_items", detail)
+            }
+            DeliveryError::Busy => unavailable("busy"),
+            DeliveryError::NotReady => unavailable("not_ready"),
+            error => {
+                tracing::error!(%error, "deliveries are not taken");
+                unavailable("audit_unavailable")
+            }
+        }
+    }
+}
+
+impl From<&ItemError> for Problem {
+    fn from(error: &ItemError) -> Self {
+        let detail = error.to_string();
+        let (status, code) = match error {
+            ItemError::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid_item"),
+            ItemError::Source { .. } => (StatusCode::FORBIDDEN, "source_not_allowed"),
+            ItemError::Conflict { .. } => (StatusCode::CONFLICT, "id_conflict"),
+            ItemError::Unrecorded(RecordError::BodyTooLong | RecordError::LeafTooLong) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "too_large")
+            }
+            _ => (StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable"),
+        };
+        let problem = Self::new(status, code, detail).field(error.field());
+        if status == StatusCode::SERVICE_UNAVAILABLE { problem.retry(1) } else { problem }
     }
 }
 

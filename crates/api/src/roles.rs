@@ -99,6 +99,10 @@ actions! {
     Metrics       "metrics"         Closed  All   All     Own    Own      No;
     Feed          "feed"            Closed  All   All     Own    Own      No;
     FeedTicket    "feed_ticket"     Closed  All   All     Own    Own      No;
+    Report        "report"          Closed  No    No      No     No       All;
+    Outcome       "outcome"         Closed  All   All     No     No       Own;
+    Flag          "flag"            Closed  All   All     No     No       No;
+    Models        "models"          Closed  All   All     Own    Own      No;
     ReviewsList   "reviews_list"    Closed  All   All     No     No       No;
     ReviewShow    "review_show"     Closed  All   All     No     No       No;
     ReviewApprove "review_approve"  Closed  All   All     No     No       No;

@@ -5,6 +5,7 @@ use crate::problem::Problem;
 use crate::throttle::Throttle;
 use control::{Control, KeyLimits};
 use index::IndexReader;
+use ingest::Ingest;
 use journal::{Position, Progress};
 use policy::Detectors;
 use recorder::{Recorder, Running};
@@ -13,12 +14,16 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
+use uuid::Uuid;
 
 /// How long a detail waits for the index, and a proof for a checkpoint.
 const CATCH_UP_MAX: Duration = Duration::from_secs(2);
 /// Passwords checked at once: each takes some 20 MB and 20 ms.
 const LOGINS_MAX: usize = 2;
+
+/// Decisions of which something can be said at once.
+const TURNS: usize = 64;
 
 /// What an operator may choose.
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,6 +55,10 @@ pub struct Parts {
     pub control: Arc<Control>,
     /// Reviews.
     pub desk: Desk,
+    /// What other systems report.
+    pub ingest: Ingest,
+    /// Models that the configuration says something of.
+    pub models: Vec<ModelFacts>,
     /// Everything before this place is indexed.
     pub indexed: watch::Receiver<Option<Position>>,
     /// How many leaves the newest checkpoint covers.
@@ -60,6 +69,23 @@ pub struct Parts {
     pub ready: Ready,
     /// What is looked for in bodies that are shown.
     pub detectors: Arc<Detectors>,
+}
+
+/// What the configuration says of a model.
+#[derive(Debug, Clone, Default)]
+pub struct ModelFacts {
+    /// The name that callers use.
+    pub name: String,
+    /// The provider's name.
+    pub provider: String,
+    /// The model's name there.
+    pub model: String,
+    /// Who answers for its use.
+    pub owner: Option<String>,
+    /// Whether its use is approved.
+    pub approval: Option<String>,
+    /// Tokens that it can take in.
+    pub context_tokens: Option<u64>,
 }
 
 /// The API, over one open data directory. Cheap to clone.
@@ -78,7 +104,11 @@ pub(crate) struct Shared {
     pub leaves: journal::Files,
     pub hub: Arc<Hub>,
     pub tickets: Tickets,
+    pub notes: Turns,
 }
+
+/// Whose turn it is to say something of a decision: one lock for some of them each.
+pub(crate) struct Turns([Mutex<()>; TURNS]);
 
 // === impl Parts ===
 
@@ -90,6 +120,7 @@ impl Parts {
         index: Arc<dyn IndexReader>,
         control: Arc<Control>,
         desk: Desk,
+        ingest: Ingest,
     ) -> Self {
         Self {
             data,
@@ -97,6 +128,8 @@ impl Parts {
             index,
             control,
             desk,
+            ingest,
+            models: Vec::new(),
             indexed: running.indexed.clone(),
             sealed: running.sealed.clone(),
             figures: Arc::new(String::new),
@@ -123,6 +156,7 @@ impl Api {
             tickets: Tickets::default(),
             parts,
             settings,
+            notes: Turns(std::array::from_fn(|_| Mutex::new(()))),
             logins: Semaphore::new(LOGINS_MAX),
             throttle: Throttle::default(),
         };
@@ -133,6 +167,16 @@ impl Api {
 impl fmt::Debug for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Api").field("settings", &self.shared.settings).finish_non_exhaustive()
+    }
+}
+
+// === impl Turns ===
+
+impl Turns {
+    /// The lock of a decision. The end of its id is random.
+    pub(crate) fn of(&self, decision_id: Uuid) -> &Mutex<()> {
+        let [.., last] = *decision_id.as_bytes();
+        &self.0[usize::from(last) % TURNS]
     }
 }
 

@@ -6,8 +6,9 @@ use crate::identity::{IdentityStore, SqliteIdentity};
 use crate::meters::{Meter, Meters};
 use crate::table::Table;
 use crate::tokens::Tokens;
-use crate::{ApiKey, CreatedKey, NewKey, Result, passwords};
+use crate::{ApiKey, CreatedKey, DayUse, NewKey, Result, passwords};
 use event::Timestamp;
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -71,6 +72,21 @@ impl Control {
         self.meters.of(key_id)
     }
 
+    /// What the live keys have used of the day, where it is counted.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn key_use(&self, today: Timestamp) -> Result<Vec<(ApiKey, DayUse)>> {
+        let mut used = self.meters.used(today);
+        let mut keys = self.list_keys()?;
+        keys.retain(|key| key.is_live(today));
+        let with_use = keys.into_iter().filter_map(|key| {
+            let used = used.remove(&key.id)?;
+            Some((key, used))
+        });
+        Ok(with_use.collect())
+    }
+
     /// Makes a key; its secret is in the answer and nowhere else.
     ///
     /// # Errors
@@ -107,6 +123,28 @@ impl Control {
     /// [`crate::Error::NotFound`], or where the store fails.
     pub fn revoke_key(&self, id: &str) -> Result<ApiKey> {
         self.change_keys(|store| store.revoke_key(id, Timestamp::now()))
+    }
+
+    /// The first of the keys that were rotated into this one: itself, where none was.
+    ///
+    /// # Errors
+    /// [`crate::Error::NotFound`], or where the store fails.
+    pub fn first_key(&self, id: &str) -> Result<String> {
+        let keys = self.store.keys()?;
+        let before: HashMap<_, _> = keys
+            .iter()
+            .map(|stored| (stored.key.id.as_str(), stored.key.rotated_from.as_deref()))
+            .collect();
+        let mut first = id;
+        let missing = || crate::Error::NotFound { what: "key", id: id.to_owned() };
+        // As many steps as there are keys: a circle, which nobody makes, ends too.
+        for _ in 0..keys.len() {
+            match before.get(first).ok_or_else(missing)? {
+                Some(older) if before.contains_key(older) => first = older,
+                _ => break,
+            }
+        }
+        if keys.is_empty() { Err(missing()) } else { Ok(first.to_owned()) }
     }
 
     /// All keys, newest first, ended ones too.

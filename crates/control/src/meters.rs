@@ -155,6 +155,12 @@ impl Meters {
         })
     }
 
+    /// What was used on the day, by key, as far as anything was ever counted.
+    pub(crate) fn used(&self, today: Timestamp) -> HashMap<String, DayUse> {
+        let by_key = self.by_key.read().unwrap_or_else(PoisonError::into_inner);
+        by_key.iter().map(|(id, meter)| (id.clone(), meter.used(today))).collect()
+    }
+
     /// A key that replaces another one goes on where that one is.
     pub(crate) fn inherit(&self, from: &str, to: &str) {
         let used = self.of(from).lock().used;

@@ -335,11 +335,11 @@ events! {
         model: String, Open, "gpt-4o-2024-08-06";
         /// Token counts.
         usage: Usage, Open, {"input_tokens": 19, "output_tokens": 10, "total_tokens": 29};
-        /// `provider`, `estimated` or `unknown`.
+        /// `provider`, `estimated`, `reported` (the sender of a report says so) or `unknown`.
         usage_origin: String, Open, "provider";
         /// Cost as an exact decimal; absent where unknown.
         cost_usd: String, Open, "0.0001475";
-        /// `exact`, `missing` (the model is in no catalogue), `unpriced` (it is, without a price) or `no_usage`.
+        /// `exact`, `missing` (the model is in no catalogue), `unpriced` (it is, without a price), `no_usage` or `reported` (the sender of a report says so).
         cost_state: String, Open, "exact";
         /// Date of the price catalogue.
         price_catalogue: String, Open, "2026-11-01";
@@ -383,6 +383,62 @@ events! {
     DeliveryFailed {
         /// Bytes that were passed on.
         bytes_delivered: u64, Open, 512;
+    }
+    /// Another system reported the events that stand beside this one. They are its words; this
+    /// event says who sent them, and when they arrived.
+    ReportReceived {
+        /// `decision` or `event`: what was reported.
+        kind: String, Open, "decision";
+        /// The sender: the id of its key, or of the first of the keys that were rotated into it.
+        sender: String, Open, "key_0191e4c2";
+        /// Identifier of the key that was used.
+        api_key_id: String, Open, "key_0191e4c2";
+        /// The sender's id of what it reported.
+        item_id: String, Open, "01JD3V0Q7M";
+        /// The sender's name of the decision that an event belongs to.
+        decision_ref: String, Open, "call-7";
+        /// When it arrived, by our clock.
+        received_at: String, Open, "2026-11-21T03:04:05.000006Z";
+        /// When the reported call or event happened, by the sender's clock.
+        reported_at: String, Open, "2026-11-21T03:04:04.000006Z";
+        /// When it was sent, by the sender's clock, where the sender says.
+        sent_at: String, Open, "2026-11-21T03:04:04.900006Z";
+        /// Arrival minus the time of sending (of the event, where no time of sending is given), in milliseconds. Negative where the sender's clock is ahead.
+        clock_skew_ms: i64, Open, 100;
+        /// Whether the sender gave a hash of its report, and it was right.
+        hash_checked: bool, Open, true;
+        /// SHA-256 of the report in canonical form, without `hash` and `sent_at`.
+        content_sha256: String, Content, "9f2c";
+        /// The sender's network address.
+        sender_address: String, User, "192.0.2.7";
+        /// The sender's program, as it names itself.
+        user_agent: String, User, "billing-service/4.2";
+        /// Fields of the report that have no name here, as they came.
+        attributes: Value, Content, {"prompt_version": "v7"};
+    }
+    /// Somebody said whether the decision stood. Several may follow each other; the last counts.
+    OutcomeRecorded {
+        /// `upheld`, `overridden` or `appealed` (then it is open again).
+        verdict: String, Open, "overridden";
+        /// Why.
+        reason: String, Staff, "The customer proved the income.";
+        /// Who decided so.
+        decided_by: String, Staff, "alice";
+        /// Identifier of the key, where a program reported it.
+        api_key_id: String, Open, "key_0191e4c2";
+        /// When it was decided, where that was earlier.
+        decided_at: String, Open, "2026-11-21T03:04:05.000006Z";
+    }
+    /// Somebody marked the decision for an incident, or took the mark away.
+    DecisionFlagged {
+        /// Whether it is marked from now on.
+        flagged: bool, Open, true;
+        /// The incident.
+        incident: String, Open, "INC-2041";
+        /// Why.
+        note: String, Staff, "Answer names another customer.";
+        /// Who marked it.
+        flagged_by: String, Staff, "alice";
     }
     /// Somebody signed in, read, searched, revealed or exported.
     Access {

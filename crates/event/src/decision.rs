@@ -216,6 +216,8 @@ impl Decision {
                 }
             }
             EventData::RequestCompleted(data) => self.complete(data),
+            EventData::OutcomeRecorded(data) => self.stood = stands(data.verdict.as_deref()),
+            EventData::DecisionFlagged(data) => self.flagged = data.flagged.unwrap_or(true),
             _ => {}
         }
     }
@@ -269,6 +271,15 @@ impl Decision {
         self.total_tokens = usage.total_tokens;
         self.cached_tokens = usage.cached_tokens;
         self.reasoning_tokens = usage.reasoning_tokens;
+    }
+}
+
+/// Whether a decision stands after this was said; open again once it is appealed.
+fn stands(verdict: Option<&str>) -> Option<bool> {
+    match verdict {
+        Some("upheld") => Some(true),
+        Some("overridden") => Some(false),
+        _ => None,
     }
 }
 

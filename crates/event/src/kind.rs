@@ -138,6 +138,12 @@ vocabulary! {
         RequestFailed = "request_failed",
         /// The answer did not reach the caller.
         DeliveryFailed = "delivery_failed",
+        /// Another system reported a decision or an event.
+        ReportReceived = "report_received",
+        /// Somebody said whether the decision stood.
+        OutcomeRecorded = "outcome_recorded",
+        /// Somebody marked the decision for an incident.
+        DecisionFlagged = "decision_flagged",
         /// Somebody signed in, read, searched, exported.
         Access = "access",
         /// An erasure was asked for.

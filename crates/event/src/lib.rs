@@ -10,12 +10,12 @@ mod timestamp;
 mod usage;
 
 pub use catalogue::{
-    Access, ClockAnomaly, ConfigLoaded, DeliveryFailed, EpochStarted, ErasureCompleted,
-    ErasureDeferred, ErasureRequested, Heartbeat, PolicyEvaluated, PolicyEvaluationComplete,
-    PolicyEvaluationStart, RecordingGap, RequestBlocked, RequestCompleted, RequestEscalated,
-    RequestFailed, RequestReceived, RequestRejected, ResponseBlocked, ResponseEscalated,
-    RetentionApplied, ReviewApproved, ReviewCreated, ReviewExpired, ReviewRejected, RoutingFailed,
-    RoutingStart, RoutingSuccess,
+    Access, ClockAnomaly, ConfigLoaded, DecisionFlagged, DeliveryFailed, EpochStarted,
+    ErasureCompleted, ErasureDeferred, ErasureRequested, Heartbeat, OutcomeRecorded,
+    PolicyEvaluated, PolicyEvaluationComplete, PolicyEvaluationStart, RecordingGap, ReportReceived,
+    RequestBlocked, RequestCompleted, RequestEscalated, RequestFailed, RequestReceived,
+    RequestRejected, ResponseBlocked, ResponseEscalated, RetentionApplied, ReviewApproved,
+    ReviewCreated, ReviewExpired, ReviewRejected, RoutingFailed, RoutingStart, RoutingSuccess,
 };
 pub use catalogue::{Catalogued, EventData, FieldSpec, catalogue};
 pub use decision::Decision;

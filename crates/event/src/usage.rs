@@ -11,6 +11,8 @@ pub enum UsageOrigin {
     Provider,
     /// We estimated them.
     Estimated,
+    /// The sender of a report says so.
+    Reported,
     /// Nobody knows.
     Unknown,
 }
@@ -21,6 +23,7 @@ impl UsageOrigin {
         match self {
             Self::Provider => "provider",
             Self::Estimated => "estimated",
+            Self::Reported => "reported",
             Self::Unknown => "unknown",
         }
     }

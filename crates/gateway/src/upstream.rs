@@ -179,7 +179,7 @@ fn is_ours(name: &HeaderName, value: &HeaderValue) -> bool {
     let name = name.as_str();
     name.starts_with(headers::OURS_PREFIX)
         || name == "x-trace-id"
-        || (headers::is_credential(name)
+        || (wire::is_credential(name)
             && value.to_str().is_ok_and(|value| {
                 crate::admit::is_our_key(value.rsplit(' ').next().unwrap_or(value).trim())
             }))

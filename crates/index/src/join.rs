@@ -33,9 +33,14 @@ impl Fold {
         )
     }
 
-    /// Takes a record into its decision.
+    /// Takes a record into its decision. What others report changes nothing of what was seen
+    /// here, but for whether it stood.
     pub fn apply(decision: &mut Decision, record: &ProjectedRecord) {
+        let foreign = record.origin == Origin::Reported && decision.origin != Origin::Reported;
         for event in &record.events {
+            if foreign && !matches!(event.data, EventData::OutcomeRecorded(_)) {
+                continue;
+            }
             decision.apply(event);
         }
     }

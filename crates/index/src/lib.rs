@@ -8,6 +8,7 @@ mod filter;
 mod histogram;
 mod join;
 mod metrics;
+mod models;
 mod money;
 mod page;
 mod record;
@@ -23,7 +24,10 @@ pub use error::{Error, Result};
 pub use filter::{DecisionFilter, EventFilter, SessionFilter, Sort, Unfolded};
 pub use histogram::Histogram;
 pub use join::{Fold, write_event_data};
-pub use metrics::{Dimension, Group, Interval, Measures, Metrics, MetricsQuery, Point, Tally};
+pub use metrics::{
+    Dimension, GROUP_BY_MAX, Group, Interval, Measures, Metrics, MetricsQuery, Point, Tally,
+};
+pub use models::{MODELS_MAX, ModelQuery, ModelSeen};
 pub use money::{Money, MoneyError};
 pub use page::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, Page, PageKey};
 pub use record::ProjectedRecord;

@@ -1,8 +1,12 @@
 //! Sums over decisions: the dashboard's questions.
 
-use crate::{Histogram, Money};
+use crate::{FilterError, Histogram, Money};
 use event::{Decision, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
+
+/// Dimensions that sums can be grouped by at once.
+pub const GROUP_BY_MAX: usize = 2;
 
 /// What to sum.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,8 +18,9 @@ pub struct MetricsQuery {
     pub to: Option<Timestamp>,
     /// Width of the series' steps; none: no series.
     pub interval: Option<Interval>,
-    /// One sum for each value of this.
-    pub group_by: Option<Dimension>,
+    /// One sum for each value of this, or of both of these; [`GROUP_BY_MAX`] at most. Sums by
+    /// user are taken from base rows, and so bounded.
+    pub group_by: Vec<Dimension>,
     /// The calling application.
     pub source: Option<String>,
     /// The model (as served; as asked for where none served).
@@ -44,6 +49,8 @@ pub enum Dimension {
     DecisionType,
     /// What policies decided.
     Outcome,
+    /// The end user. No sums are kept by it.
+    User,
 }
 
 /// Width of a step of a series.
@@ -119,8 +126,10 @@ pub struct Measures {
 /// Sums of one group.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Group {
-    /// The value; null where it is not known.
+    /// The value of the first dimension; null where it is not known.
     pub value: Option<String>,
+    /// The values of all dimensions, in the order asked for.
+    pub values: Vec<Option<String>>,
     /// Its sums.
     #[serde(flatten)]
     pub measures: Measures,
@@ -131,9 +140,12 @@ pub struct Group {
 pub struct Point {
     /// Begin of the step.
     pub start: Timestamp,
-    /// The group, where grouped.
+    /// The value of the first dimension, where grouped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<Option<String>>,
+    /// The values of all dimensions, where grouped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<Option<String>>,
     /// Its sums.
     #[serde(flatten)]
     pub measures: Measures,
@@ -159,7 +171,7 @@ pub struct Metrics {
 // === impl Dimension ===
 
 impl Dimension {
-    /// All of them.
+    /// Those that sums are kept by.
     pub const ALL: [Self; 5] =
         [Self::Source, Self::Model, Self::Provider, Self::DecisionType, Self::Outcome];
 
@@ -171,6 +183,7 @@ impl Dimension {
             Self::Provider => "provider",
             Self::DecisionType => "decision_type",
             Self::Outcome => "outcome",
+            Self::User => "user",
         }
     }
 
@@ -182,6 +195,7 @@ impl Dimension {
             Self::Provider => decision.provider.as_deref(),
             Self::DecisionType => decision.decision_type.as_deref(),
             Self::Outcome => decision.outcome.as_deref(),
+            Self::User => decision.user_id.as_deref(),
         }
     }
 }
@@ -195,7 +209,33 @@ impl MetricsQuery {
             Dimension::Provider => self.provider.as_deref(),
             Dimension::DecisionType => self.decision_type.as_deref(),
             Dimension::Outcome => self.outcome.as_deref(),
+            Dimension::User => self.user_id.as_deref(),
         }
+    }
+
+    /// Whether sums that are kept cannot answer it.
+    pub fn is_by_user(&self) -> bool {
+        self.user_id.is_some() || self.group_by.contains(&Dimension::User)
+    }
+}
+
+impl FromStr for Dimension {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        let other = match text {
+            "user_id" => Some(Self::User),
+            "type" => Some(Self::DecisionType),
+            _ => None,
+        };
+        let mut all = Self::ALL.into_iter().chain([Self::User]);
+        other.or_else(|| all.find(|dimension| dimension.as_str() == text)).ok_or_else(|| {
+            FilterError {
+                what: "a dimension",
+                found: text.chars().take(64).collect(),
+                allowed: "source, user, model, provider, decision_type, outcome",
+            }
+        })
     }
 }
 

@@ -3,8 +3,8 @@
 
 use crate::{
     Cursor, DecisionFilter, DecisionPage, EventFilter, EventPage, Events, Found, KeptSums, Metrics,
-    MetricsQuery, Page, ProjectedRecord, RecordPointer, Result, Session, SessionFilter,
-    SessionPage, SqlLimits, SqlResult, Status,
+    MetricsQuery, ModelQuery, ModelSeen, Page, ProjectedRecord, RecordPointer, Result, Session,
+    SessionFilter, SessionPage, SqlLimits, SqlResult, Status,
 };
 use event::{Decision, Timestamp};
 use uuid::Uuid;
@@ -49,6 +49,10 @@ pub trait IndexReader: Send + Sync {
     /// One session, as far as it is of the filter's source and user (its times do not count); its
     /// decisions are a list filtered by it.
     fn session(&self, session_id: &str, of: &SessionFilter) -> Result<Option<Session>>;
+
+    /// The models that answered (or were asked for), most decisions first; at most
+    /// [`MODELS_MAX`].
+    fn models(&self, query: &ModelQuery) -> Result<Vec<ModelSeen>>;
 
     /// Sums.
     fn metrics(&self, query: &MetricsQuery) -> Result<Metrics>;

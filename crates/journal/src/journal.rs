@@ -166,6 +166,25 @@ impl Journal {
         answer.await.map_err(|_| Error::Poisoned)?
     }
 
+    /// Waits for its turn while the queue is full, and not until the append is durable: the
+    /// receiver gets the outcome. Appends that are queued one after the other share commits.
+    pub async fn enqueue(
+        &self,
+        append: Append,
+    ) -> Result<oneshot::Receiver<Result<Committed, Error>>, Error> {
+        let permits = self.permits(append.check()?);
+        self.shared.check()?;
+        let queue = self.queue.as_ref().ok_or(Error::Closed)?;
+        let permit = Arc::clone(&self.memory)
+            .acquire_many_owned(permits)
+            .await
+            .map_err(|_| Error::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        let request = Request { append, reply, permit };
+        queue.send(request).await.map_err(|_| Error::Poisoned)?;
+        Ok(answer)
+    }
+
     /// Appends without waiting for the queue: `Busy` where it is full. The receiver gets the
     /// outcome.
     pub fn append_nowait(

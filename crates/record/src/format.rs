@@ -213,6 +213,10 @@ pub fn read_places(keys: &[u8]) -> Option<Vec<Place>> {
     })
 }
 
+/// What is said of a decision afterwards is numbered from here on, apart from its course: the two
+/// are written by different hands, at any time.
+pub const NOTES_FROM: u32 = 1 << 31;
+
 /// The id of a decision's nth record: a UUIDv8 of SHA-256 over both, so that what a crash left
 /// of a record can be found from its decision.
 pub fn record_id(decision_id: Uuid, number: u32) -> Uuid {

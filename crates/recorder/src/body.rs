@@ -243,6 +243,16 @@ impl BodyWriter {
             let committed = receipt.await.map_err(|_| journal::Error::Closed)??;
             self.early.push(place(&committed));
         }
+        self.closed()
+    }
+
+    /// Ends a body that was whole from the beginning and is small enough to go with its record.
+    pub(crate) fn close_whole(mut self) -> Result<ClosedBody, RecordError> {
+        self.seal_piece(true);
+        self.closed()
+    }
+
+    fn closed(self) -> Result<ClosedBody, RecordError> {
         if let Some(error) = self.failed {
             return Err(error);
         }

@@ -19,6 +19,7 @@ mod proof;
 mod read;
 mod recorder;
 mod recovery;
+mod report;
 mod sealer;
 mod state;
 #[cfg(test)]
@@ -36,8 +37,9 @@ pub use persons::{PersonNames, Persons};
 pub use project::{Projector, cursor_of, position_of};
 pub use proof::{ProofError, prove};
 pub use read::{KeyedPayload, OpenedRecord, RecordReader, StoredBody, StoredRecord};
-pub use record::Role;
+pub use record::{Role, record_id};
 pub use recorder::Recorder;
 pub use recovery::InterruptedError;
+pub use report::{Drafted, REPORT_BODIES_BYTES_MAX, Receipt, Report};
 pub use sealer::SealerError;
 pub use state::{SignedState, StateError, StateStore};

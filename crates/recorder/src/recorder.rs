@@ -56,6 +56,10 @@ impl Recorder {
         Arc::downgrade(&self.inner)
     }
 
+    pub(crate) const fn core(&self) -> &Arc<Core> {
+        &self.inner
+    }
+
     pub(crate) const fn of(inner: Arc<Core>) -> Self {
         Self { inner }
     }

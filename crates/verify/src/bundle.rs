@@ -6,7 +6,7 @@ use event::{Event, Leaf};
 use ledger::{Checkpoint, EMPTY_ROOT, Hash, KeyKind, SignedCheckpoint, TlogProof, TrustedKeys};
 use ledger::{VerifierKey, leaf_hash, tree_hash};
 use record::{BUNDLE_VERSION, Base64, PartHeader, ProofBundle, ProvenRecord, Role, SealedGroup};
-use record::{read_groups, record_id};
+use record::{NOTES_FROM, read_groups, record_id};
 use seal::RecordKey;
 use serde::Serialize;
 use uuid::Uuid;
@@ -139,9 +139,17 @@ pub fn verify_bundle(bundle: &ProofBundle, keys: &[VerifierKey]) -> BundleReport
         return report;
     }
     let mut previous = None;
+    let mut next = Next { course: 0, note: NOTES_FROM };
     for (number, record) in bundle.records.iter().enumerate() {
-        let proof = Proof { bundle, checkpoints: &checkpoints, keys: &keys, number, record };
-        match proof.verify() {
+        let proof = Proof { bundle, checkpoints: &checkpoints, keys: &keys, next, record };
+        let proven = proof.verify();
+        let id = proven.as_ref().ok().map(|proven| proven.record_id);
+        if id == Some(record_id(bundle.decision_id, next.note)) {
+            next.note += 1;
+        } else {
+            next.course += 1;
+        }
+        match proven {
             Ok(proven) => {
                 let place = (proven.epoch, proven.seq);
                 if previous.is_some_and(|before| before >= place) {
@@ -210,8 +218,16 @@ struct Proof<'a> {
     bundle: &'a ProofBundle,
     checkpoints: &'a [Signed],
     keys: &'a TrustedKeys,
-    number: usize,
+    next: Next,
     record: &'a ProvenRecord,
+}
+
+/// Numbers of the records that can come next: of the decision's course, and of what is said of it
+/// afterwards.
+#[derive(Clone, Copy)]
+struct Next {
+    course: u32,
+    note: u32,
 }
 
 // === impl Proof ===
@@ -258,16 +274,16 @@ impl Proof<'_> {
         Ok((leaf, &signed.checkpoint))
     }
 
-    /// The record is the decision's next one, and of the log that the checkpoint names. A
+    /// The record is the decision's next one (or the next that is said of it), and of the log that the checkpoint names. A
     /// record's id follows from decision and number, so that none can be left out in between.
     fn is_of_the_decision(&self, leaf: &Leaf, checkpoint: &Checkpoint) -> Result<(), String> {
         let decision = self.bundle.decision_id;
         if leaf.decision_id != decision {
             return Err(format!("the record is of the decision {}", leaf.decision_id));
         }
-        let number = u32::try_from(self.number).unwrap_or(u32::MAX);
-        if leaf.record_id != record_id(decision, number) {
-            return Err(format!("this is not record {number} of the decision: one is left out"));
+        let Next { course, note } = self.next;
+        if ![course, note].map(|number| record_id(decision, number)).contains(&leaf.record_id) {
+            return Err(format!("this is not record {course} of the decision: one is left out"));
         }
         let ending = format!("/{}/{}/{}", leaf.tenant, leaf.writer, leaf.epoch);
         if !checkpoint.origin.ends_with(&ending) {

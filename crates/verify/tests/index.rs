@@ -81,6 +81,10 @@ impl IndexReader for Memory {
         unreachable!()
     }
 
+    fn models(&self, _query: &index::ModelQuery) -> Result<Vec<index::ModelSeen>> {
+        unreachable!()
+    }
+
     fn metrics(&self, _: &MetricsQuery) -> Result<Metrics> {
         unreachable!()
     }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod credentials;
 mod format;
 mod gate;
 mod inject;
@@ -16,11 +17,12 @@ mod route;
 mod sse;
 mod usage;
 
+pub use credentials::{HEADERS_RECORDED_MAX, is_credential, recorded_query, recorded_value};
 pub use format::{ErrorStyle, Format};
 pub use gate::EventGate;
 pub use inject::inject_usage;
 pub use model::{rename_model, set_model, set_path_model};
-pub use prices::{Cost, CostState, Prices, PricesError};
+pub use prices::{Cost, CostState, Prices, PricesError, version_of};
 pub use request::{BodyError, RequestFacts, read_request};
 pub use response::{ResponseFacts, ResponseReader};
 pub use roles::roles;

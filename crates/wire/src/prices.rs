@@ -96,6 +96,20 @@ struct Rates {
     cache_write_hour: Option<Rate>,
 }
 
+// === impl CostState ===
+
+impl CostState {
+    /// The name as written in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Missing => "missing",
+            Self::Unpriced => "unpriced",
+            Self::NoUsage => "no_usage",
+        }
+    }
+}
+
 // === impl Prices ===
 
 impl Prices {
@@ -122,6 +136,13 @@ impl Prices {
     /// The date from which the prices are, `YYYY-MM-DD`.
     pub fn date(&self) -> &str {
         &self.date
+    }
+
+    /// US dollars for a million tokens read and written, where the catalogue has prices.
+    pub fn rates(&self, provider_kind: &str, model: &str) -> Option<(String, Option<String>)> {
+        let rates = self.find(provider_kind, model)?.price.as_ref()?;
+        let text = |rate: &Rate| rate.0.normalize().to_string();
+        Some((text(&rates.input), rates.output.as_ref().map(text)))
     }
 
     /// What `usage` of `model` costs. What is unknown costs unknown, never 0.
@@ -159,6 +180,12 @@ impl Prices {
 
 fn unknown(state: CostState) -> Cost {
     Cost { state, usd: None }
+}
+
+/// What of a model's name says which version it is: what follows the name without a version.
+pub fn version_of(name: &str) -> Option<&str> {
+    let plain = undated(name)?;
+    name.strip_prefix(plain)?.strip_prefix(['-', '@'])
 }
 
 /// The name without what makes it one version: a place, a path, a date, a number, `-latest`.

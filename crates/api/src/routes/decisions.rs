@@ -186,7 +186,7 @@ fn attachment(decision_id: Uuid, bundle: Vec<u8>) -> Response {
 
 /// The decision with this id or request id, once the index has what is committed of it. What is
 /// there and not theirs is not found either; which of the two it was is recorded.
-async fn find(
+pub(super) async fn find(
     shared: &Shared,
     caller: &Caller,
     action: &'static str,

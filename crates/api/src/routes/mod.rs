@@ -8,6 +8,9 @@ mod health;
 mod keys;
 mod ledger;
 mod metrics;
+mod models;
+mod notes;
+mod reports;
 mod reviews;
 mod sessions;
 mod sql;
@@ -33,6 +36,9 @@ pub(crate) use ledger::{
     __path_vkey,
 };
 pub(crate) use metrics::__path_metrics;
+pub(crate) use models::__path_models;
+pub(crate) use notes::{__path_flag, __path_outcome};
+pub(crate) use reports::__path_report;
 pub(crate) use reviews::{__path_approve, __path_reject, __path_review, __path_reviews};
 pub(crate) use sessions::{__path_session, __path_sessions};
 pub(crate) use sql::__path_sql;
@@ -78,9 +84,12 @@ table! {
     "POST" "/api/v1/users/{id}/password" UsersPassword => post(users::reset_password);
     "GET" "/api/v1/users/{id}/sessions" UserSessions => get(users::user_sessions);
     "DELETE" "/api/v1/users/{id}/sessions" UserSignOut => delete(users::sign_user_out);
+    "POST" "/api/v1/audit/log" Report => post(reports::report);
     "GET" "/api/v1/audit/logs" List => get(decisions::list);
     "GET" "/api/v1/audit/logs/{id}" Show => get(decisions::show);
     "GET" "/api/v1/audit/logs/{id}/proof" Proof => get(decisions::proof);
+    "POST" "/api/v1/audit/logs/{id}/outcome" Outcome => post(notes::outcome);
+    "POST" "/api/v1/audit/logs/{id}/flag" Flag => post(notes::flag);
     "GET" "/api/v1/audit/events" Events => get(events::events);
     "GET" "/api/v1/audit/traces/{trace_id}" Trace => get(events::trace);
     "GET" "/api/v1/audit/sessions" Sessions => get(sessions::sessions);
@@ -89,6 +98,7 @@ table! {
     "GET" "/ws/feed" Feed => get(feed::socket);
     "GET" "/api/v1/feed" Feed => get(feed::events);
     "POST" "/api/v1/feed/tickets" FeedTicket => post(feed::ticket);
+    "GET" "/api/v1/models" Models => get(models::models);
     "GET" "/api/v1/reviews" ReviewsList => get(reviews::reviews);
     "GET" "/api/v1/reviews/{id}" ReviewShow => get(reviews::review);
     "POST" "/api/v1/reviews/{id}/approve" ReviewApprove => post(reviews::approve);

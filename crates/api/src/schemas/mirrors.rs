@@ -174,8 +174,10 @@ pub(crate) struct MetricsTotals {
 /// Sums of one group.
 #[derive(ToSchema)]
 pub(crate) struct MetricsGroup {
-    /// The value; null where it is not known.
+    /// The value of the first dimension; null where it is not known.
     value: Option<String>,
+    /// The values of all dimensions, in the order asked for.
+    values: Vec<Option<String>>,
     /// Its sums.
     #[serde(flatten)]
     measures: MetricsTotals,
@@ -187,8 +189,10 @@ pub(crate) struct MetricsPoint {
     /// Begin of the step.
     #[schema(format = DateTime)]
     start: String,
-    /// The group, where grouped.
+    /// The value of the first dimension, where grouped.
     value: Option<String>,
+    /// The values of all dimensions, where grouped.
+    values: Vec<Option<String>>,
     /// Its sums.
     #[serde(flatten)]
     measures: MetricsTotals,

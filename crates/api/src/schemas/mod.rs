@@ -2,18 +2,24 @@
 //! only; tests hold what is served against them.
 
 mod mirrors;
+mod models;
+mod notes;
 mod people;
+mod reports;
 
 pub(crate) use mirrors::{
-    DecisionItem, EventItem, KeyItem, KeyLimitsItem, MetricsAnswer, ProofAnswer, ReviewItem,
-    SessionItem, SqlAnswer,
+    DecisionItem, EventItem, KeyItem, KeyLimitsItem, ProofAnswer, ReviewItem, SessionItem,
+    SqlAnswer,
 };
 
+pub(crate) use models::{KeyUse, MetricsShown, ModelItem, ModelList};
+pub(crate) use notes::{FlagWish, Noted, OutcomeWish};
 pub(crate) use people::{
     Credentials, Me, NewPassword, NewPerson, PasswordReset, PersonChange, PersonItem, PersonList,
     ShownPassword, SignInSession, SignInSessionList, SignedOut, SigningKeyItem, SigningKeyRotation,
     Token,
 };
+pub(crate) use reports::{Delivery, Reported, ReportedItem};
 
 use event::{Decision, Timestamp};
 use index::EventRow;

@@ -3,9 +3,9 @@
 use event::Decision;
 use index::{
     Cursor, DecisionFilter, DecisionPage, EventFilter, EventPage, EventRow, Events, Fold, Found,
-    IndexReader, IndexWriter, Measures, Metrics, MetricsQuery, Page, ProjectedRecord,
-    RecordPointer, Result, Session, SessionFilter, SessionPage, SqlLimits, SqlResult, Status,
-    write_event_data,
+    IndexReader, IndexWriter, Measures, Metrics, MetricsQuery, ModelQuery, ModelSeen, Page,
+    ProjectedRecord, RecordPointer, Result, Session, SessionFilter, SessionPage, SqlLimits,
+    SqlResult, Status, write_event_data,
 };
 use serde_json::value::RawValue;
 use std::sync::{Arc, Mutex};
@@ -175,9 +175,10 @@ impl IndexReader for MemoryIndex {
         };
         let requests = state.chosen(&wish).len() as i64;
         let totals = Measures { requests, cost_usd: "0".to_owned(), ..Measures::default() };
-        let group = index::Group { value: None, measures: totals.clone() };
-        let point = |value| index::Point {
+        let group = index::Group { value: None, values: vec![None], measures: totals.clone() };
+        let point = |value: Option<Option<String>>| index::Point {
             start: event::Timestamp::now(),
+            values: value.iter().cloned().collect(),
             value,
             measures: totals.clone(),
         };
@@ -190,6 +191,27 @@ impl IndexReader for MemoryIndex {
             truncated: false,
             totals,
         })
+    }
+
+    fn models(&self, query: &ModelQuery) -> Result<Vec<ModelSeen>> {
+        let wish = DecisionFilter {
+            user_id: query.user_id.clone(),
+            source: query.source.clone(),
+            ..DecisionFilter::default()
+        };
+        let of = |one: Decision| {
+            Some(ModelSeen {
+                provider: one.provider,
+                model: one.model?,
+                first_seen: one.timestamp,
+                last_seen: one.timestamp,
+                decisions: 1,
+                errors: 0,
+                total_tokens: 0,
+                cost_usd: "0".to_owned(),
+            })
+        };
+        Ok(self.0.lock().unwrap().chosen(&wish).into_iter().filter_map(of).collect())
     }
 
     fn sql(&self, query: &str, _limits: &SqlLimits) -> Result<SqlResult> {

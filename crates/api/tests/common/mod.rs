@@ -12,6 +12,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
+use ingest::Ingest;
 use memory::MemoryIndex;
 use recorder::{DecisionIds, Options, PersonNames, Running};
 use review::{About, Desk, Hold};
@@ -89,6 +90,15 @@ impl TestApp {
         Self::open(root, MemoryIndex::default(), settings).await
     }
 
+    /// The same directory, opened again; `between` looks at it while it is closed.
+    pub async fn again(self, between: impl FnOnce(&std::path::Path)) -> Self {
+        let Self { api, control, desk, running, index, root, settings } = self;
+        drop((api, control, desk));
+        running.close();
+        between(&root.path().join("data"));
+        Self::open(root, index, settings).await
+    }
+
     /// The same directory under a new epoch.
     pub async fn next_epoch(self) -> Self {
         let Self { api, control, desk, running, index, root, settings } = self;
@@ -106,7 +116,14 @@ impl TestApp {
         let control = Arc::new(Control::open(&data.join("control.db")).unwrap());
         control.ensure_admin(Some(PASSWORD)).unwrap();
         let index_of_api = Arc::new(index.clone());
-        let parts = Parts::new(data, &running, index_of_api, control.clone(), desk.clone());
+        let reading = ingest::Reading {
+            redactor: policy::Redactor::default(),
+            preview_chars: 2048,
+            prices: wire::Prices::bundled().unwrap(),
+        };
+        let ingest = Ingest::open(&data, running.recorder.clone(), reading).unwrap();
+        ingest.ready().await;
+        let parts = Parts::new(data, &running, index_of_api, control.clone(), desk.clone(), ingest);
         let api = Api::new(parts, settings);
         Self { api, control, desk, running, index, root, settings }
     }
@@ -162,6 +179,13 @@ impl TestApp {
         let name = role.as_str();
         let known = self.control.users().unwrap().iter().any(|user| user.username == name);
         if known { self.sign_in(name, PASSWORD) } else { self.person(name, role, None) }
+    }
+
+    /// A key with scope ingest.
+    pub fn ingest_key(&self, source: Option<&str>) -> String {
+        let source = source.map(str::to_owned);
+        let new = NewKey { source, scopes: vec![Scope::Ingest], ..NewKey::default() };
+        self.control.create_key(new).unwrap().secret.to_string()
     }
 
     /// A key with scope read.
@@ -245,6 +269,20 @@ impl TestApp {
         let end = self.running.progress.borrow().end;
         let mut indexed = self.running.indexed.clone();
         indexed.wait_for(|at| at.is_some_and(|at| at >= end)).await.unwrap();
+    }
+
+    /// How many records others reported.
+    pub fn reported(&self) -> usize {
+        let dir = self.running.recorder.journal_dir();
+        let mut records = recorder::RecordReader::open(dir, None, false).unwrap();
+        let mut count = 0;
+        while let Some(record) = records.next(None).unwrap() {
+            if record.leaf.origin == event::Origin::Reported {
+                assert!(record.leaf.events.iter().all(|event| event.component == Component::Sdk));
+                count += 1;
+            }
+        }
+        count
     }
 
     /// All accesses recorded so far, as `action result actor`.

@@ -7,6 +7,8 @@ use crate::failure::Failure;
 pub enum OpenFailure {
     /// Another process has it; it may end soon.
     Locked(String),
+    /// The configuration cannot be meant.
+    Configuration(String),
     /// Anything else.
     Other(String),
 }
@@ -29,6 +31,7 @@ impl OpenFailure {
 impl From<OpenFailure> for Failure {
     fn from(failure: OpenFailure) -> Self {
         match failure {
+            OpenFailure::Configuration(line) => Self::usage(line),
             OpenFailure::Locked(line) | OpenFailure::Other(line) => {
                 Self::failed(line.replace('\n', " "))
             }

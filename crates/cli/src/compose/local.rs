@@ -34,6 +34,7 @@ impl Local {
             store.index.clone(),
             store.control.clone(),
             store.desk.clone(),
+            store.ingest.clone(),
         );
         let api = Api::new(parts, settings::api(config));
         let (stop, stopped) = watch::channel(false);

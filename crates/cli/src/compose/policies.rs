@@ -24,7 +24,6 @@ pub struct Guarding {
 
 /// Loads what is configured and records it. The demo without a folder has the starter bundle.
 pub async fn open(config: &Config, demo: bool, store: &Store) -> Outcome<Guarding> {
-    let detectors = detectors(config)?;
     let loaded = match config.policies.folder() {
         _ if !config.policies.enabled => None,
         _ if demo && config.policies.directory.is_none() => {
@@ -52,7 +51,7 @@ pub async fn open(config: &Config, demo: bool, store: &Store) -> Outcome<Guardin
             )));
         }
     };
-    Ok(Guarding { detectors: Arc::new(detectors), policies })
+    Ok(Guarding { detectors: store.detectors.clone(), policies })
 }
 
 /// What is looked for, as configured.

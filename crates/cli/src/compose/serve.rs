@@ -237,12 +237,14 @@ fn api(
             Readiness::Ready => Ok(()),
             Readiness::NotReady(reason) => Err(reason.clone()),
         }),
+        models: settings::model_facts(config),
         ..Parts::new(
             config.data.clone(),
             &store.running,
             store.index.clone(),
             store.control.clone(),
             store.desk.clone(),
+            store.ingest.clone(),
         )
     };
     Api::new(parts, settings::api(config))

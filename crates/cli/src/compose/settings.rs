@@ -14,6 +14,21 @@ use std::time::Duration;
 /// Where the seeds' vLLM listens.
 const DEFAULT_UPSTREAM: &str = "http://127.0.0.1:8001";
 
+/// What the API shows of configured models.
+pub fn model_facts(config: &Config) -> Vec<api::ModelFacts> {
+    let facts = config.models.iter().flat_map(|model| {
+        model.targets.iter().map(|target| api::ModelFacts {
+            name: model.name.clone(),
+            provider: target.provider.clone(),
+            model: target.model.clone(),
+            owner: model.owner.clone(),
+            approval: model.approval.clone(),
+            context_tokens: model.context_tokens,
+        })
+    });
+    facts.collect()
+}
+
 /// What the gateway is told.
 pub fn gateway(
     config: &Config,

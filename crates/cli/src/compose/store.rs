@@ -4,6 +4,8 @@ use super::{OpenFailure, format};
 use crate::config::{Config, Durability, OnExpiry};
 use control::{Control, Reviews};
 use index_sqlite::{SqliteReader, SqliteWriter};
+use ingest::Ingest;
+use policy::Detectors;
 use recorder::Running;
 use review::Desk;
 use std::fs::{self, File, TryLockError};
@@ -21,6 +23,10 @@ pub struct Store {
     pub index: Arc<SqliteReader>,
     /// Reviews.
     pub desk: Desk,
+    /// What other systems report.
+    pub ingest: Ingest,
+    /// What is looked for in bodies and previews.
+    pub detectors: Arc<Detectors>,
     /// The write path and its workers.
     pub running: Running,
 }
@@ -58,6 +64,8 @@ impl Store {
         if let Some(locked) = is_locked(&config.data) {
             return Err(locked);
         }
+        let detectors = Detectors::new(&config.detectors)
+            .map_err(|error| OpenFailure::Configuration(format!("the configuration: {error}")))?;
         let index_file = config.index_file();
         let writer = open_index(&index_file)?;
         let control = Control::open(&config.data.join("control.db")).map_err(OpenFailure::other)?;
@@ -67,13 +75,22 @@ impl Store {
         let desk = Desk::new(Arc::new(reviews), running.recorder.clone(), reviewing(config));
         desk.settle(&running.held).await.map_err(OpenFailure::other)?;
         let index = SqliteReader::open(&index_file).map_err(OpenFailure::other)?;
-        Ok(Self { control: Arc::new(control), index: Arc::new(index), desk, running })
+        let detectors = Arc::new(detectors);
+        let ingest = open_ingest(config, &running, detectors.clone())?;
+        Ok(Self {
+            control: Arc::new(control),
+            index: Arc::new(index),
+            desk,
+            ingest,
+            detectors,
+            running,
+        })
     }
 
     /// Seals what is written and closes everything.
     pub async fn close(self) -> Result<(), OpenFailure> {
         let closed = tokio::task::spawn_blocking(move || {
-            drop(self.desk);
+            drop((self.desk, self.ingest));
             self.running.close();
             self.control.flush()
         });
@@ -82,6 +99,19 @@ impl Store {
             Err(error) => Err(OpenFailure::other(error)),
         }
     }
+}
+
+fn open_ingest(
+    config: &Config,
+    running: &Running,
+    detectors: Arc<Detectors>,
+) -> Result<Ingest, OpenFailure> {
+    let reading = ingest::Reading {
+        redactor: policy::Redactor::new(detectors),
+        preview_chars: config.capture.preview_chars,
+        prices: wire::Prices::bundled().map_err(OpenFailure::other)?,
+    };
+    Ingest::open(&config.data, running.recorder.clone(), reading).map_err(OpenFailure::other)
 }
 
 /// The index is a view: one that another version made is dropped, and the indexer fills a new one.

@@ -17,6 +17,15 @@ pub struct Model {
     pub strategy: Strategy,
     /// What it stands for.
     pub targets: Vec<Target>,
+    /// Who answers for its use.
+    #[serde(default)]
+    pub owner: Option<String>,
+    /// Whether its use is approved: the operator's own word.
+    #[serde(default)]
+    pub approval: Option<String>,
+    /// Tokens that it can take in.
+    #[serde(default)]
+    pub context_tokens: Option<u64>,
     /// Further attempts at the same target at most.
     #[serde(default)]
     pub retries: Option<u32>,

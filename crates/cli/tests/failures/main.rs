@@ -7,6 +7,7 @@ mod bodies;
 mod disk;
 mod epochs;
 mod faults;
+mod ingest;
 mod kill;
 mod support;
 mod tamper;

@@ -23,7 +23,7 @@ use hyper::body::Incoming;
 use recorder::{BODY_BYTES_MAX, BodyWriter, DecisionWriter, RecordError, Role};
 use std::time::{Duration, Instant};
 use verdict::{Held, Stopped};
-use wire::{CostState, EventGate, Format, RequestFacts, ResponseFacts, ResponseReader};
+use wire::{EventGate, Format, RequestFacts, ResponseFacts, ResponseReader};
 
 /// Status recorded where the caller left before there was an answer (nginx's convention).
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -414,7 +414,7 @@ impl Reply<'_> {
             model,
             usage_origin: Some(origin.as_str().to_owned()),
             cost_state: Some(match &cost {
-                Some(cost) => cost_state(cost.state).to_owned(),
+                Some(cost) => cost.state.as_str().to_owned(),
                 None => "no_usage".to_owned(),
             }),
             cost_usd: cost.and_then(|cost| cost.usd),
@@ -537,16 +537,6 @@ fn media(content_type: Option<&str>) -> &str {
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-}
-
-/// The name as written in records.
-const fn cost_state(state: CostState) -> &'static str {
-    match state {
-        CostState::Exact => "exact",
-        CostState::Missing => "missing",
-        CostState::Unpriced => "unpriced",
-        CostState::NoUsage => "no_usage",
-    }
 }
 
 fn round(time: Duration) -> f64 {

@@ -10,6 +10,7 @@ mod kept;
 mod keys;
 mod list;
 mod metrics;
+mod models;
 mod pool;
 mod reader;
 mod rebuild;

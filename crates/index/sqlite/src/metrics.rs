@@ -5,8 +5,8 @@ use crate::decision_row;
 use crate::keys;
 use crate::pool::{Answer, Failure};
 use crate::rollup::{SPAN_DAY, SPAN_HOUR, SPAN_MINUTE, mask_for};
-use event::Timestamp;
-use index::{Dimension, Error, Group, Interval, Metrics, MetricsQuery, Point, Tally};
+use event::{Decision, Timestamp};
+use index::{Dimension, Error, GROUP_BY_MAX, Group, Interval, Metrics, MetricsQuery, Point, Tally};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 use std::collections::BTreeMap;
@@ -16,39 +16,53 @@ const POINTS_MAX: usize = 20_000;
 /// Base rows that a sum by user reads at most: the newest.
 const BASE_ROWS_MAX: usize = 100_000;
 
-/// A group's value; empty for the unknown.
-type Sums = BTreeMap<(Option<i64>, String), Tally>;
+/// A group's values, by dimension; empty for the unknown.
+type Values = [String; GROUP_BY_MAX];
+type Sums = BTreeMap<(Option<i64>, Values), Tally>;
 
 /// Answers a query.
 pub fn metrics(connection: &Connection, query: &MetricsQuery) -> Answer<Metrics> {
     let from = query.from.map(|at| floor_minute(at.as_micros()));
     let to = query.to.map(|at| floor_minute(at.as_micros() + 59_999_999));
     let mut sums = Sums::new();
-    let truncated = if query.user_id.is_some() {
+    if query.group_by.len() > GROUP_BY_MAX {
+        let what = format!("sums are grouped by {GROUP_BY_MAX} dimensions at most");
+        return Err(Failure::Ours(Error::BadQuery(what)));
+    }
+    let truncated = if query.is_by_user() {
         from_base(connection, query, from, to, &mut sums)?
     } else {
         from_rollups(connection, query, from, to, &mut sums)?;
         false
     };
     let mut totals = Tally::default();
-    let mut groups: BTreeMap<&String, Tally> = BTreeMap::new();
-    for ((_, value), tally) in &sums {
+    let mut groups: BTreeMap<&Values, Tally> = BTreeMap::new();
+    for ((_, values), tally) in &sums {
         totals.merge(tally);
-        if query.group_by.is_some() {
-            groups.entry(value).or_default().merge(tally);
+        if !query.group_by.is_empty() {
+            groups.entry(values).or_default().merge(tally);
         }
     }
-    let known = |value: &String| (!value.is_empty()).then(|| value.clone());
+    let known = |values: &Values| -> Vec<Option<String>> {
+        let values = values.iter().take(query.group_by.len());
+        values.map(|value| (!value.is_empty()).then(|| value.clone())).collect()
+    };
     let mut groups: Vec<Group> = groups
         .into_iter()
-        .map(|(value, tally)| Group { value: known(value), measures: tally.measures() })
+        .map(|(values, tally)| {
+            let values = known(values);
+            let value = values.first().cloned().flatten();
+            Group { value, values, measures: tally.measures() }
+        })
         .collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.measures.requests));
     let seconds = |at: i64| Timestamp::from_micros(at.saturating_mul(1_000_000));
-    let points = sums.iter().filter_map(|((start, value), tally)| {
+    let points = sums.iter().filter_map(|((start, values), tally)| {
+        let values = known(values);
         Some(Point {
             start: seconds((*start)?),
-            value: query.group_by.map(|_| known(value)),
+            value: values.first().cloned(),
+            values,
             measures: tally.measures(),
         })
     });
@@ -117,7 +131,7 @@ fn read_span(
     sums: &mut Sums,
 ) -> Answer<()> {
     let needed = Dimension::ALL.iter().enumerate().fold(0_u8, |mask, (at, dimension)| {
-        let used = query.filter(*dimension).is_some() || query.group_by == Some(*dimension);
+        let used = query.filter(*dimension).is_some() || query.group_by.contains(dimension);
         mask | u8::from(used) << at
     });
     let mut all = Conditions::default();
@@ -128,16 +142,18 @@ fn read_span(
     for dimension in Dimension::ALL {
         all.equal(dimension.as_str(), query.filter(dimension).map(ToOwned::to_owned));
     }
-    let group = query.group_by.map_or("''", Dimension::as_str);
+    let group = |at: usize| query.group_by.get(at).map_or("''", |dimension| dimension.as_str());
     let sql = format!(
-        "SELECT start, {group}, requests, running, errors, blocked, escalated, input_tokens, \
-         output_tokens, total_tokens, cost_pico, cost_unknown, latency FROM rollups{}",
+        "SELECT start, {}, requests, running, errors, blocked, escalated, input_tokens, \
+         output_tokens, total_tokens, cost_pico, cost_unknown, latency, {} FROM rollups{}",
+        group(0),
+        group(1),
         all.clause()
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(params_from_iter(all.values()))?;
     while let Some(row) = rows.next()? {
-        let key = (step_of(query, row.get(0)?), row.get(1)?);
+        let key = (step_of(query, row.get(0)?), [row.get(1)?, row.get(13)?]);
         add_row(sums.entry(key).or_default(), row)?;
         bound(sums)?;
     }
@@ -176,6 +192,26 @@ fn from_base(
     to: Option<i64>,
     sums: &mut Sums,
 ) -> Answer<bool> {
+    base_rows(connection, query, from, to, |decision| {
+        let value = |at: usize| {
+            let value = query.group_by.get(at).and_then(|dimension| dimension.of(decision));
+            value.unwrap_or_default().to_owned()
+        };
+        let start = step_of(query, decision.timestamp.as_micros() / 1_000_000);
+        let key = (start, [value(0), value(1)]);
+        sums.entry(key).or_default().count(decision, 1);
+        bound(sums)
+    })
+}
+
+/// Reads the decisions that a query sums, newest first; true where a bound cut them off.
+pub fn base_rows(
+    connection: &Connection,
+    query: &MetricsQuery,
+    from: Option<i64>,
+    to: Option<i64>,
+    mut take: impl FnMut(&Decision) -> Answer<()>,
+) -> Answer<bool> {
     let key = |seconds: i64| {
         Value::Integer(keys::first_of(Timestamp::from_micros(seconds.saturating_mul(1_000_000))))
     };
@@ -187,8 +223,9 @@ fn from_base(
     if let Some(to) = to {
         all.add("_row < ?", [key(to)]);
     }
+    let index = if query.user_id.is_some() { " INDEXED BY audit_logs_user_id" } else { "" };
     let sql = format!(
-        "SELECT {} FROM audit_logs INDEXED BY audit_logs_user_id{} ORDER BY _row DESC LIMIT {}",
+        "SELECT {} FROM audit_logs{index}{} ORDER BY _row DESC LIMIT {}",
         decision_row::COLUMNS,
         all.clause(),
         BASE_ROWS_MAX + 1
@@ -205,14 +242,9 @@ fn from_base(
         let fits = |dimension: &Dimension| {
             query.filter(*dimension).is_none_or(|value| dimension.of(&decision) == Some(value))
         };
-        if !Dimension::ALL.iter().all(fits) {
-            continue;
+        if Dimension::ALL.iter().all(fits) {
+            take(&decision)?;
         }
-        let value = query.group_by.and_then(|dimension| dimension.of(&decision));
-        let start = step_of(query, decision.timestamp.as_micros() / 1_000_000);
-        let key = (start, value.unwrap_or_default().to_owned());
-        sums.entry(key).or_default().count(&decision, 1);
-        bound(sums)?;
     }
     Ok(false)
 }

@@ -2,12 +2,12 @@
 
 use crate::pool::{Answer, Failure, Pool};
 use crate::writer::State;
-use crate::{decision_row, events, guard, kept, list, metrics, schema, sessions};
+use crate::{decision_row, events, guard, kept, list, metrics, models, schema, sessions};
 use event::{Decision, Timestamp};
 use index::{
     DecisionFilter, DecisionPage, Error, EventFilter, EventPage, Events, Found, IndexReader,
-    KeptSums, Metrics, MetricsQuery, Page, RecordPointer, Result, Session, SessionFilter,
-    SessionPage, SqlLimits, SqlResult, Status,
+    KeptSums, Metrics, MetricsQuery, ModelQuery, ModelSeen, Page, RecordPointer, Result, Session,
+    SessionFilter, SessionPage, SqlLimits, SqlResult, Status,
 };
 use rusqlite::{Connection, OptionalExtension as _};
 use std::path::{Path, PathBuf};
@@ -126,6 +126,10 @@ impl IndexReader for SqliteReader {
 
     fn metrics(&self, query: &MetricsQuery) -> Result<Metrics> {
         self.query(|connection| metrics::metrics(connection, query))
+    }
+
+    fn models(&self, query: &ModelQuery) -> Result<Vec<ModelSeen>> {
+        self.query(|connection| models::models(connection, query))
     }
 
     fn kept_days(&self) -> Result<Vec<Timestamp>> {

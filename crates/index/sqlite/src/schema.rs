@@ -18,7 +18,7 @@ pub const EVENT_CHUNK_BITS: u32 = 16;
 /// Decisions of one chunk, as a power of two.
 pub const DECISION_CHUNK_BITS: u32 = 14;
 /// Version of the tables, in `user_version`.
-pub const VERSION: i64 = 5;
+pub const VERSION: i64 = 6;
 /// `ALix`: tells our files from other databases.
 const APPLICATION_ID: i64 = 0x414c_6978;
 
@@ -139,6 +139,28 @@ CREATE VIEW sessions AS
     coalesce(sum(total_tokens), 0) AS total_tokens,
     sum(_cost_pico) / 1e12 AS cost_usd
   FROM audit_logs WHERE session_id IS NOT NULL GROUP BY session_id;
+CREATE VIEW decision_outcomes AS
+  SELECT event_id,
+    decision_id,
+    timestamp,
+    event_data->>'verdict' AS outcome,
+    event_data->>'reason' AS reason,
+    event_data->>'decided_by' AS decided_by,
+    event_data->>'decided_at' AS decided_at,
+    event_data->>'api_key_id' AS api_key_id,
+    event_data->>'source' AS source,
+    event_data->>'user_id' AS user_id
+  FROM audit_events WHERE event_type = 'outcome_recorded';
+CREATE VIEW model_metadata AS
+  SELECT provider,
+    model,
+    min(timestamp) AS first_seen,
+    max(timestamp) AS last_seen,
+    count(*) AS decisions,
+    count(CASE WHEN outcome IS NOT 'BLOCK' AND status_code >= 400 THEN 1 END) AS errors,
+    coalesce(sum(total_tokens), 0) AS total_tokens,
+    sum(_cost_pico) / 1e12 AS cost_usd
+  FROM audit_logs WHERE model IS NOT NULL GROUP BY provider, model;
 ";
 
 /// What queries go by. What is known only at a call's end is indexed from then on. A rebuild makes these last: sorting once is quicker than inserting.

@@ -199,7 +199,10 @@ fn check_metrics(backend: &Backend, calls: &[Call], query: &MetricsQuery) {
     let series: i64 = found.series.iter().map(|point| count(&point.measures)).sum();
     assert_eq!(series, if query.interval.is_some() { sums.requests } else { 0 }, "{query:?}");
     let groups: i64 = found.groups.iter().map(|group| count(&group.measures)).sum();
-    assert_eq!(groups, if query.group_by.is_some() { sums.requests } else { 0 }, "{query:?}");
+    assert_eq!(groups, if query.group_by.is_empty() { 0 } else { sums.requests }, "{query:?}");
+    for group in &found.groups {
+        assert_eq!(group.values.len(), query.group_by.len(), "{query:?}");
+    }
     assert!(found.series.is_sorted_by_key(|point| point.start), "{query:?}");
 }
 
@@ -223,13 +226,31 @@ pub(super) fn metrics(mut backend: Backend) {
     for filter in &filters {
         for (from, to) in bounds {
             for interval in intervals {
-                for group_by in [None, Some(Dimension::Source), Some(Dimension::Outcome)] {
+                for group_by in [
+                    vec![],
+                    vec![Dimension::Source],
+                    vec![Dimension::Outcome],
+                    vec![Dimension::Model, Dimension::Source],
+                    vec![Dimension::User, Dimension::Source],
+                ] {
                     let (from, to) = (from.map(Call::time), to.map(Call::time));
                     let query = MetricsQuery { from, to, interval, group_by, ..filter.clone() };
                     check_metrics(&backend, &calls, &query);
                 }
             }
         }
+    }
+    let by_two = MetricsQuery {
+        group_by: vec![Dimension::Source, Dimension::User],
+        ..MetricsQuery::default()
+    };
+    for group in backend.reader.metrics(&by_two).unwrap().groups {
+        let [Some(source), Some(user)] = group.values.as_slice() else {
+            panic!("{:?}", group.values);
+        };
+        let same = |call: &&Call| call.source == source && call.user == user;
+        let expected = calls.iter().filter(same).count();
+        assert_eq!(group.measures.requests, expected as i64, "{source} {user}");
     }
     let all = backend.reader.metrics(&MetricsQuery::default()).unwrap().totals;
     let p50 = all.latency_p50_ms.unwrap();

@@ -119,6 +119,11 @@ const ANSWERED: &[(&str, &str)] = &[
         r#"[["hr-app","routing_start"]]"#,
     ),
     ("SELECT session_id, decisions, total_tokens FROM sessions", r#"[["s-1",1,30]]"#),
+    (
+        "SELECT model, decisions FROM model_metadata ORDER BY first_seen LIMIT 1",
+        r#"[["gpt-4o-2024-08-06",3]]"#,
+    ),
+    ("SELECT outcome, reason, decided_by FROM decision_outcomes", "[]"),
     ("SELECT violations FROM audit_logs WHERE violations LIKE '%pii%'", r#"[[["pii"]]]"#),
     (
         "SELECT source FROM audit_logs UNION SELECT user_id FROM audit_logs ORDER BY 1",

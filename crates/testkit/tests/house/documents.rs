@@ -12,6 +12,7 @@ const DOCUMENTS: &[&str] = &[
     "LOGGING.md",
     "LICENSE",
     "docs/client-headers.md",
+    "docs/reporting.md",
     "docs/operators.md",
     "docs/policies.md",
     "docs/roles.md",

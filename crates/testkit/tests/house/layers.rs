@@ -20,13 +20,14 @@ const MAY: &[(&str, &[&str])] = &[
     ("control", &["event"]),
     ("recorder", &["event", "index", "journal", "ledger", "policy", "record", "seal", "wire"]),
     ("review", &["control", "event", "recorder"]),
+    ("ingest", &["event", "journal", "policy", "recorder", "wire"]),
     ("verify", &["event", "index", "journal", "ledger", "record", "seal"]),
     ("gateway", &["control", "event", "policy", "recorder", "review", "wire"]),
     (
         "api",
         &[
-            "control", "event", "index", "journal", "ledger", "policy", "record", "recorder",
-            "review", "verify",
+            "control", "event", "index", "ingest", "journal", "ledger", "policy", "record",
+            "recorder", "review", "verify", "wire",
         ],
     ),
     (
@@ -39,6 +40,7 @@ const MAY: &[(&str, &[&str])] = &[
             "gateway",
             "index",
             "index-sqlite",
+            "ingest",
             "journal",
             "ledger",
             "policy",
@@ -63,6 +65,7 @@ const MUST_NOT: &[(&str, &[&str])] = &[
     ("policy", &["tokio", "hyper", "axum", "rusqlite"]),
     ("recorder", &["hyper", "hyper-util", "http", "axum", "rusqlite"]),
     ("review", &["hyper", "hyper-util", "http", "axum", "rusqlite"]),
+    ("ingest", &["hyper", "hyper-util", "http", "axum"]),
     ("verify", &["hyper", "hyper-util", "http", "axum", "tokio"]),
     ("gateway", &["axum", "rusqlite", "clap", "figment"]),
     ("api", &["rusqlite", "clap", "figment"]),

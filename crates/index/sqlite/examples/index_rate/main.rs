@@ -184,7 +184,7 @@ fn sums() -> Vec<(&'static str, MetricsQuery)> {
             "metrics by model and day",
             MetricsQuery {
                 interval: Some(Interval::Day),
-                group_by: Some(Dimension::Model),
+                group_by: vec![Dimension::Model],
                 ..<_>::default()
             },
         ),
@@ -192,7 +192,7 @@ fn sums() -> Vec<(&'static str, MetricsQuery)> {
             "metrics by model of a source",
             MetricsQuery {
                 source: some("app-3"),
-                group_by: Some(Dimension::Model),
+                group_by: vec![Dimension::Model],
                 ..<_>::default()
             },
         ),

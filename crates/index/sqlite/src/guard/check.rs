@@ -7,7 +7,8 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 /// Tables and views that queries may read.
-pub const TABLES: [&str; 3] = ["audit_events", "audit_logs", "sessions"];
+pub const TABLES: [&str; 5] =
+    ["audit_events", "audit_logs", "sessions", "decision_outcomes", "model_metadata"];
 
 type Flow = ControlFlow<String>;
 

@@ -11,7 +11,8 @@ use sqlparser::ast::{
 use std::ops::ControlFlow;
 
 /// Columns that hold times, as texts of one form.
-const TIME_COLUMNS: [&str; 3] = ["timestamp", "first_at", "last_at"];
+const TIME_COLUMNS: [&str; 6] =
+    ["timestamp", "first_at", "last_at", "first_seen", "last_seen", "decided_at"];
 /// Functions of ours that give times.
 const TIME_FUNCTIONS: [&str; 3] = ["time_add", "date_trunc", "to_time"];
 /// The column that holds an exact decimal as text.

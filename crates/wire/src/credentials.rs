@@ -1,0 +1,77 @@
+//! What of headers and queries may stand in a record: no credential, and nothing too long.
+
+/// Headers that carry credentials: never recorded, never logged.
+const CREDENTIALS: [&str; 10] = [
+    "authorization",
+    "proxy-authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "cookie",
+    "set-cookie",
+    "x-amz-security-token",
+    "x-auth-token",
+    "openai-api-key",
+];
+
+/// What stands in a record in place of a credential.
+const MASK: &str = "***";
+/// Headers in a record at most; the rest are left out.
+pub const HEADERS_RECORDED_MAX: usize = 64;
+/// Bytes of a header's value in a record at most.
+const RECORDED_VALUE_BYTES_MAX: usize = 512;
+
+/// Whether a header (in lower case) carries a credential.
+pub fn is_credential(name: &str) -> bool {
+    CREDENTIALS.contains(&name) || name.contains("secret") || name.ends_with("-token")
+}
+
+/// A header's value as it is recorded: masked where it is a credential, else cut.
+pub fn recorded_value<'v>(name: &str, value: &'v str) -> &'v str {
+    if is_credential(&name.to_ascii_lowercase()) {
+        return MASK;
+    }
+    value.get(..value.floor_char_boundary(RECORDED_VALUE_BYTES_MAX)).unwrap_or_default()
+}
+
+/// The query with credentials masked; none where nothing is left.
+pub fn recorded_query(query: Option<&str>) -> Option<String> {
+    let masked: Vec<String> = query?
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| match pair.split_once('=') {
+            Some((name, _)) if is_query_credential(name) => format!("{name}={MASK}"),
+            _ => pair.to_owned(),
+        })
+        .collect();
+    (!masked.is_empty()).then(|| masked.join("&"))
+}
+
+fn is_query_credential(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let plain =
+        ["key", "api_key", "apikey", "api-key", "token", "access_token", "sig", "signature"];
+    plain.contains(&name.as_str()) || is_credential(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_masked() {
+        for name in CREDENTIALS {
+            assert_eq!(recorded_value(name, "s3cret"), MASK);
+            assert_eq!(recorded_value(&name.to_uppercase(), "s3cret"), MASK);
+        }
+        assert_eq!(recorded_value("x-client-secret", "s3cret"), MASK);
+        let query = recorded_query(Some("alt=sse&key=s3cret&Api_Key=s3cret&empty")).unwrap();
+        assert_eq!(query, "alt=sse&key=***&Api_Key=***&empty");
+    }
+
+    #[test]
+    fn long_values_are_cut_at_a_character() {
+        let text = "\u{e9}".repeat(400);
+        assert_eq!(recorded_value("accept", &text).len(), RECORDED_VALUE_BYTES_MAX);
+    }
+}
