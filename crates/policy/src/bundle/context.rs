@@ -4,6 +4,7 @@
 use super::error::LoadError;
 use super::facts::{Counts, Facts};
 use super::outcome::Stage;
+use super::quick::Attributes;
 use crate::detect::Kind;
 use cedar_policy_core::ast::{
     Context, Eid, Entity, EntityType, EntityUID, EntityUIDEntry, Literal, Request, Value, ValueKind,
@@ -12,6 +13,7 @@ use cedar_policy_core::entities::{Entities, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::extensions::Extensions;
 use std::collections::HashSet;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Larger numbers count as this one, so that policies can add some without an overflow.
 const LONG_MAX: u64 = 1 << 53;
@@ -58,7 +60,7 @@ impl Shapes {
     }
 
     /// The request as Cedar sees it.
-    pub(super) fn request(&self, facts: &Facts) -> Request {
+    pub(super) fn request(&self, facts: &Facts, context: Arc<Attributes>) -> Request {
         let action = match facts.stage {
             Stage::Request => &self.prompt,
             Stage::Response => &self.answer,
@@ -67,7 +69,7 @@ impl Shapes {
             EntityUIDEntry::known(uid(&self.user, &facts.user), None),
             EntityUIDEntry::known(action.clone(), None),
             EntityUIDEntry::known(uid(&self.model, &facts.model), None),
-            Some(self.context(facts)),
+            Some(Context::Value(context)),
         )
     }
 
@@ -89,12 +91,10 @@ impl Shapes {
         .unwrap_or_default()
     }
 
-    fn context(&self, facts: &Facts) -> Context {
-        let record = Value::record(self.attributes(facts), None);
-        match record.value {
-            ValueKind::Record(attributes) => Context::Value(attributes),
-            _ => Context::empty(),
-        }
+    /// The context's attributes.
+    pub(super) fn context(&self, facts: &Facts) -> Arc<Attributes> {
+        let named = self.attributes(facts).map(|(name, value)| (name.into(), value));
+        Arc::new(named.collect())
     }
 
     fn attributes(&self, facts: &Facts) -> impl Iterator<Item = (&'static str, Value)> {

@@ -6,6 +6,7 @@ use super::context::Shapes;
 use super::decision::{Decision, EvaluationError, Violation};
 use super::facts::Facts;
 use super::outcome::Stage;
+use super::quick;
 use super::scope::Scope;
 use cedar_policy_core::ast::{Expr, Literal, SlotEnv, ValueKind};
 use cedar_policy_core::evaluator::Evaluator;
@@ -102,14 +103,17 @@ impl Engine {
             return decision;
         }
         let entities = self.shapes.entities(facts);
-        let request = self.shapes.request(facts);
+        let context = self.shapes.context(facts);
+        let request = self.shapes.request(facts, Arc::clone(&context));
         let evaluator = Evaluator::new(request, &entities, Extensions::all_available());
         let slots = SlotEnv::new();
         for rule in candidates {
-            let holds = rule
-                .condition
-                .as_ref()
-                .map_or(Ok(true), |condition| holds(&evaluator, condition, &slots));
+            let holds = rule.condition.as_ref().map_or(Ok(true), |condition| {
+                match quick::holds(condition, &context) {
+                    Some(holds) => Ok(holds),
+                    None => holds(&evaluator, condition, &slots),
+                }
+            });
             match holds {
                 Ok(false) => {}
                 Ok(true) => decision.violations.push(violation(&rule.info)),

@@ -12,6 +12,7 @@ mod facts;
 mod holder;
 mod loaded;
 mod outcome;
+mod quick;
 mod scan;
 mod schema;
 mod scope;
