@@ -253,7 +253,9 @@ async fn an_access_that_cannot_be_recorded_is_refused() {
     let disk = Tmpfs::new(64);
     let data = disk.path().join("data");
     let provider = MockProvider::start(Behaviour::good()).await;
-    let mut server = builder().upstream(&provider.url()).data(&data).start().await;
+    let unlimited = "[api]\nuser_limits = { rate = \"100000/s\", burst = 100000 }\n";
+    let server = builder().upstream(&provider.url()).data(&data).config(unlimited);
+    let mut server = server.start().await;
     let token = server.token().await;
     let reads = ["/api/v1/audit/logs", "/api/v1/audit/events", "/api/v1/metrics"];
     for path in reads {
