@@ -98,7 +98,7 @@ impl Lexer {
             '<' | '>' | '=' if self.valued || self.brackets.contains(&true) => {
                 self.op(character, at);
             }
-            '-' if !self.valued && self.text.get(at + 1).is_some_and(|c| !c.is_whitespace()) => {
+            '-' if !self.valued && self.text.get(at + 1).is_some_and(|c| !is_alone_before(*c)) => {
                 self.at += 1;
                 self.push(Token::Not, at);
             }
@@ -162,4 +162,9 @@ impl Lexer {
         };
         self.push(token, at);
     }
+}
+
+/// Whether a sign before this stands alone: it is a word then, no negation.
+const fn is_alone_before(next: char) -> bool {
+    next.is_whitespace() || next == ')'
 }

@@ -97,6 +97,12 @@ fn errors_point_at_the_character() {
 }
 
 #[test]
+fn a_sign_that_stands_alone_is_a_word() {
+    let search = parsed("-(one -\n) two");
+    assert_eq!(parsed(&search.to_string()), search, "{search}");
+}
+
+#[test]
 fn a_search_is_bounded() {
     let deep = format!("{}a{}", "(".repeat(1_000), ")".repeat(1_000));
     let negated = format!("{}a", "-".repeat(1_000));
