@@ -8,6 +8,7 @@ use recorder::PersonNames;
 use std::net::IpAddr;
 use std::sync::Arc;
 use uuid::Uuid;
+use wire::is_placeholder;
 
 /// Bytes of a header of ours at most.
 const VALUE_BYTES_MAX: usize = 256;
@@ -17,8 +18,6 @@ const REQUEST_ID_CHARS_MAX: usize = 128;
 const SUBJECTS_MAX: usize = 8;
 /// Hops of `X-Forwarded-For` that are read.
 const FORWARDED_MAX: usize = 32;
-/// Values that clients send when they have none (seed 2: "guard against placeholder headers").
-const PLACEHOLDERS: [&str; 4] = ["undefined", "null", "none", "string"];
 
 /// Ids of a request, known before anything else.
 #[derive(Debug, Clone)]
@@ -133,14 +132,6 @@ fn read(headers: &HeaderMap, name: &str) -> Result<Option<String>, Refusal> {
     }
     let text = String::from_utf8_lossy(bytes).trim().to_owned();
     Ok((!is_placeholder(&text)).then_some(text))
-}
-
-fn is_placeholder(text: &str) -> bool {
-    let text = text.trim();
-    text.is_empty()
-        || (text.starts_with("{{") && text.ends_with("}}"))
-        || (text.starts_with('<') && text.ends_with('>'))
-        || PLACEHOLDERS.iter().any(|placeholder| text.eq_ignore_ascii_case(placeholder))
 }
 
 /// Reads the caller's metadata as far as it is readable; the first fault is reported beside.

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use uuid::Uuid;
+use wire::is_placeholder;
 
 /// Bytes of a name (source, user, model …) at most, as in the gateway's headers.
 const NAME_BYTES_MAX: usize = 256;
@@ -15,8 +16,6 @@ const NAME_BYTES_MAX: usize = 256;
 pub(crate) const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Names in a list at most.
 const LIST_MAX: usize = 256;
-/// Values that programs send when they have none.
-const PLACEHOLDERS: [&str; 4] = ["undefined", "null", "none", "string"];
 /// How much of a wrong value an error shows.
 const SHOWN_CHARS_MAX: usize = 40;
 
@@ -198,12 +197,4 @@ impl<'a> Fields<'a> {
 fn shown(text: &str) -> String {
     let cut: String = text.chars().take(SHOWN_CHARS_MAX).collect();
     if cut.len() < text.len() { format!("{cut}…") } else { cut }
-}
-
-fn is_placeholder(text: &str) -> bool {
-    let text = text.trim();
-    text.is_empty()
-        || (text.starts_with("{{") && text.ends_with("}}"))
-        || (text.starts_with('<') && text.ends_with('>'))
-        || PLACEHOLDERS.iter().any(|placeholder| text.eq_ignore_ascii_case(placeholder))
 }
