@@ -95,6 +95,7 @@ async fn main() {
     making.expired().await;
     let mut server = making.server("365d").start().await;
     making.calls(&server).await;
+    making.reported(&server).await;
     let review = making.reviews(&server).await;
     making.cut_off(&mut server).await;
     // What is asked of the product is recorded, too.
@@ -219,6 +220,8 @@ impl Making {
             let completed = Event::new(Component::Gateway, Timestamp::now(), completed);
             writer.commit(&[completed], vec![long]).await.unwrap();
         }
+        let jump = event::ClockAnomaly { jump_us: Some(-172_800_000_000) };
+        recorder.control(jump).await.unwrap();
         recorder.note_gap();
         recorder.note_gap();
         // The gap's record and a heartbeat come by themselves.
@@ -293,6 +296,55 @@ impl Making {
         let url = format!("{}/v1/chat/completions", server.gateway_url());
         let refused = server.client().call("POST", &url, &[("x-api-key", "al_gw_no")], "{}").await;
         assert_eq!(refused.status, 401);
+    }
+
+    /// What other systems report, and what is said later of a decision.
+    async fn reported(&self, server: &AuditLayer) {
+        let key = ["keys", "create", "--source", "batch", "--scope", "ingest", "--json"];
+        let key = server.run_json(&key).await["key"].as_str().expect("a key").to_owned();
+        let event = |id: &str, event_type: &str, component: &str| {
+            json!({"id": id, "request_id": "reported-events", "event_type": event_type,
+                "component": component, "trace_id": "4bf92f35-77b3-4da6-a3ce-929d0e0e4736",
+                "timestamp": "2026-08-01T09:00:00Z", "user_id": "u-42",
+                "event_data": {"model": "m", "method": "POST"}})
+        };
+        let reports = json!([
+            {"id": "fields", "source": "batch", "user_id": "u-42", "decision_type": "ask",
+                "request_id": "reported-fields", "timestamp": "2026-08-01T09:00:00Z",
+                "model": "gpt-4o", "tokens_used": 12, "latency_ms": 40.5},
+            {"id": "bodies", "source": "batch", "user_id": "u-42", "decision_type": "ask",
+                "request_id": "reported-bodies", "timestamp": "2026-08-01T09:00:01Z",
+                "subjects": ["patient-1"],
+                "request": {"path": "/v1/chat/completions", "body": {"model": "gpt-4o",
+                    "messages": [{"role": "user", "content": "Write to jane@example.com."}]}},
+                "response": {"status_code": 200, "body": {"id": "x", "object": "chat.completion",
+                    "model": "gpt-4o-2024-11-20", "choices": [{"index": 0,
+                        "finish_reason": "stop",
+                        "message": {"role": "assistant", "content": "Done."}}],
+                    "usage": {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}}}},
+            event("event", "request_received", "sdk"),
+        ]);
+        let url = format!("{}/api/v1/audit/log", server.api_url());
+        let bearer = format!("Bearer {key}");
+        let answer = server.client().post_json(&url, &[("authorization", &bearer)], &reports).await;
+        assert_eq!(answer.status, 202, "{}", answer.text());
+        let items = answer.json()["items"].clone();
+        let recorded = |item: &Value| item["status"] == 202;
+        assert!(items.as_array().expect("items").iter().all(recorded), "{items}");
+        let bearer = format!("Bearer {}", server.token().await);
+        let url = format!("{}/api/v1/audit/logs/reported-fields", server.api_url());
+        for (what, note) in [
+            ("outcome", json!({"outcome": "overridden", "reason": "The limit was raised."})),
+            ("flag", json!({"flagged": true, "incident": "INC-1", "note": "Names a customer."})),
+        ] {
+            let path = format!("{url}/{what}");
+            let answer =
+                server.client().post_json(&path, &[("authorization", &bearer)], &note).await;
+            assert_eq!(answer.status, 201, "{}", answer.text());
+        }
+        server
+            .api_get(&server.token().await, "/api/v1/audit/logs/redacted?reveal=true&purpose=x")
+            .await;
     }
 
     /// The id of the one that is left as it is.
