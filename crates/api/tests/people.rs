@@ -179,6 +179,22 @@ async fn people_are_listed_changed_and_disabled_at_once() {
 }
 
 #[tokio::test]
+async fn only_administrators_query_who_may_sign_in() {
+    let app = TestApp::new().await;
+    let (admin, officer) = (app.admin(), app.person("otto", Role::ComplianceOfficer, None));
+    let query = json!({ "query": "SELECT * FROM users" });
+    let found = app.post(&admin, "/api/v1/sql", query.clone()).await.ok().json();
+    assert_eq!(found["columns"].as_array().unwrap().len(), 8);
+    let row = &found["rows"][1];
+    assert_eq!(
+        (&row[1], &row[2], &row[3]),
+        (&json!("otto"), &json!("compliance_officer"), &json!("otto"))
+    );
+    assert!(!found.to_string().contains("argon2"));
+    assert_eq!(app.post(&officer, "/api/v1/sql", query).await.problem(), "invalid_query");
+}
+
+#[tokio::test]
 async fn callers_that_ask_too_fast_are_told_to_wait() {
     let limits =
         |rate: &str| KeyLimits { rate: rate.parse().ok(), burst: Some(2), ..KeyLimits::default() };

@@ -32,8 +32,8 @@ pub use money::{Money, MoneyError};
 pub use page::{PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX, Page, PageKey};
 pub use record::ProjectedRecord;
 pub use rows::{
-    DecisionPage, EventPage, EventRow, Events, Found, RecordPointer, Session, SessionPage,
-    SqlLimits, SqlResult, Status,
+    DecisionPage, EventPage, EventRow, Events, Found, RecordPointer, Relation, Session,
+    SessionPage, SqlLimits, SqlResult, Status,
 };
 pub use search::{
     CountField, Expr, Has, Match, Op, SEARCH_BYTES_MAX, SEARCH_DEPTH_MAX, SEARCH_TERMS_MAX, Search,

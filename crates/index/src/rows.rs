@@ -156,6 +156,18 @@ impl Default for SqlLimits {
     }
 }
 
+/// Rows that are no decisions, which a free query may read beside the tables: who may sign in, for
+/// one. They come from elsewhere with the query.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Relation {
+    /// Its name, as a query has it.
+    pub name: &'static str,
+    /// Names of the columns.
+    pub columns: &'static [&'static str],
+    /// The rows, each as long as there are columns.
+    pub rows: Vec<Vec<serde_json::Value>>,
+}
+
 /// What a free query gave.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SqlResult {

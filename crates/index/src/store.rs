@@ -3,8 +3,8 @@
 
 use crate::{
     Cursor, DecisionFilter, DecisionPage, EventFilter, EventPage, Events, Found, KeptSums, Metrics,
-    MetricsQuery, ModelQuery, ModelSeen, Page, ProjectedRecord, RecordPointer, Result, Session,
-    SessionFilter, SessionPage, SqlLimits, SqlResult, Status,
+    MetricsQuery, ModelQuery, ModelSeen, Page, ProjectedRecord, RecordPointer, Relation, Result,
+    Session, SessionFilter, SessionPage, SqlLimits, SqlResult, Status,
 };
 use event::{Decision, Timestamp};
 use uuid::Uuid;
@@ -67,8 +67,9 @@ pub trait IndexReader: Send + Sync {
         Ok(None)
     }
 
-    /// One `SELECT` over `audit_events`, `audit_logs` and the views, in PostgreSQL's dialect.
-    fn sql(&self, query: &str, limits: &SqlLimits) -> Result<SqlResult>;
+    /// One `SELECT` over `audit_events`, `audit_logs`, the views and `beside`, in PostgreSQL's
+    /// dialect.
+    fn sql(&self, query: &str, beside: &[Relation], limits: &SqlLimits) -> Result<SqlResult>;
 
     /// How far the index is.
     fn status(&self) -> Result<Status>;

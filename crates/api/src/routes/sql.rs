@@ -1,18 +1,34 @@
 //! Free queries.
 
+use super::auth::with_control;
 use crate::audit::Note;
 use crate::caller::Caller;
 use crate::extract::Body;
 use crate::problem::Problem;
+use crate::roles::Action;
 use crate::schemas::{SqlAnswer, SqlQuery};
 use crate::state::Shared;
 use axum::Json;
 use axum::extract::State;
-use index::{SqlLimits, SqlResult};
+use control::Control;
+use index::{Relation, SqlLimits, SqlResult};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// One read-only `SELECT` over `audit_events`, `audit_logs` and the views, bounded in rows and
-/// time.
+const USERS: &[&str] = &[
+    "id",
+    "username",
+    "role",
+    "user_id",
+    "must_change_password",
+    "disabled_at",
+    "created_at",
+    "last_login_at",
+];
+
+/// One read-only `SELECT` over `audit_events`, `audit_logs` and the views `sessions`,
+/// `decision_outcomes`, `compliance_reports`, `model_metadata` and, for administrators, `users`,
+/// bounded in rows and time.
 #[utoipa::path(
     post, path = "/api/v1/sql", tag = "sql", request_body = SqlQuery,
     responses((status = 200, description = "The rows.", body = SqlAnswer))
@@ -23,7 +39,11 @@ pub(crate) async fn sql(
     Body(SqlQuery { query }): Body<SqlQuery>,
 ) -> Result<Json<SqlResult>, Problem> {
     let asked = query.clone();
-    match shared.query(move |index| index.sql(&asked, &SqlLimits::default())).await {
+    let beside = match caller.may(Action::UsersList) {
+        true => vec![people(&shared).await?],
+        false => Vec::new(),
+    };
+    match shared.query(move |index| index.sql(&asked, &beside, &SqlLimits::default())).await {
         Ok(found) => {
             let note = Note::done("sql").filter(Some(&query)).records(found.rows.len());
             shared.record(&caller, note).await?;
@@ -34,4 +54,22 @@ pub(crate) async fn sql(
             Err(shared.failed(&caller, note, problem).await)
         }
     }
+}
+
+/// Who may sign in, without secrets.
+async fn people(shared: &Arc<Shared>) -> Result<Relation, Problem> {
+    let users = with_control(shared, Control::users).await??;
+    let row = |user: &control::User| -> Vec<Value> {
+        vec![
+            json!(user.id),
+            json!(user.username),
+            json!(user.role.as_str()),
+            json!(user.identity()),
+            json!(user.must_change_password),
+            json!(user.disabled_at),
+            json!(user.created_at),
+            json!(user.last_login_at),
+        ]
+    };
+    Ok(Relation { name: "users", columns: USERS, rows: users.iter().map(row).collect() })
 }

@@ -6,8 +6,8 @@ use crate::{decision_row, events, guard, kept, list, metrics, models, schema, se
 use event::{Decision, Timestamp};
 use index::{
     DecisionFilter, DecisionPage, Error, EventFilter, EventPage, Events, Found, IndexReader,
-    KeptSums, Metrics, MetricsQuery, ModelQuery, ModelSeen, Page, RecordPointer, Result, Session,
-    SessionFilter, SessionPage, SqlLimits, SqlResult, Status,
+    KeptSums, Metrics, MetricsQuery, ModelQuery, ModelSeen, Page, RecordPointer, Relation, Result,
+    Session, SessionFilter, SessionPage, SqlLimits, SqlResult, Status,
 };
 use rusqlite::{Connection, OptionalExtension as _};
 use std::path::{Path, PathBuf};
@@ -140,8 +140,9 @@ impl IndexReader for SqliteReader {
         self.query(|connection| kept::of_day(connection, day).map(Some))
     }
 
-    fn sql(&self, query: &str, limits: &SqlLimits) -> Result<SqlResult> {
-        self.pools().free.run(limits.time_ms, |connection| guard::query(connection, query, limits))
+    fn sql(&self, query: &str, beside: &[Relation], limits: &SqlLimits) -> Result<SqlResult> {
+        let run = |connection: &Connection| guard::query(connection, query, beside, limits);
+        self.pools().free.run(limits.time_ms, run)
     }
 
     fn status(&self) -> Result<Status> {

@@ -18,7 +18,7 @@ pub const EVENT_CHUNK_BITS: u32 = 16;
 /// Decisions of one chunk, as a power of two.
 pub const DECISION_CHUNK_BITS: u32 = 14;
 /// Version of the tables, in `user_version`.
-pub const VERSION: i64 = 6;
+pub const VERSION: i64 = 7;
 /// `ALix`: tells our files from other databases.
 const APPLICATION_ID: i64 = 0x414c_6978;
 
@@ -151,6 +151,18 @@ CREATE VIEW decision_outcomes AS
     event_data->>'source' AS source,
     event_data->>'user_id' AS user_id
   FROM audit_events WHERE event_type = 'outcome_recorded';
+CREATE VIEW compliance_reports AS
+  SELECT event_id,
+    timestamp,
+    event_data->>'action' AS action,
+    event_data->>'actor' AS generated_by,
+    event_data->>'role' AS role,
+    event_data->>'target' AS report_id,
+    event_data->>'filter' AS filter,
+    event_data->>'records' AS records,
+    event_data->>'result' AS result
+  FROM audit_events WHERE event_type = 'access'
+    AND event_data->>'action' IN ('reports_generate', 'export');
 CREATE VIEW model_metadata AS
   SELECT provider,
     model,

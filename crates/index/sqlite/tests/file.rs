@@ -214,7 +214,7 @@ fn the_printed_queries_go_by_index() {
     connection.create_scalar_function("to_time", 1, flags, |_| Ok(1)).unwrap();
     connection.create_scalar_function("time_add", 3, flags, |_| Ok(1)).unwrap();
     for (sql, expected) in index::contract::PRINTED.iter().zip(expected) {
-        let sql = index_sqlite::translate(sql, event::Timestamp::now()).unwrap();
+        let sql = index_sqlite::translate(sql, &[], event::Timestamp::now()).unwrap();
         let plan: String = connection
             .query_row(&format!("EXPLAIN QUERY PLAN {sql}"), [], |row| row.get(3))
             .unwrap();
@@ -240,7 +240,7 @@ fn a_long_chain_is_answered_on_a_small_stack() {
     let small = std::thread::Builder::new().stack_size(2 << 20);
     let ask = move || {
         for sql in chains {
-            let answer = reader.sql(&sql, &SqlLimits::default());
+            let answer = reader.sql(&sql, &[], &SqlLimits::default());
             assert!(matches!(answer, Ok(_) | Err(Error::BadQuery(_))), "{answer:?}");
         }
     };

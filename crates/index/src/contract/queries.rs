@@ -1,7 +1,7 @@
 //! Free SQL.
 
 use super::{Backend, Builder, Call};
-use crate::{Error, SqlLimits};
+use crate::{Error, Relation, SqlLimits};
 use serde_json::Value;
 
 /// The queries that the audit-trail document prints, character for character.
@@ -44,7 +44,7 @@ pub(super) fn printed_queries(mut backend: Backend) {
     recent.append(&mut january);
     backend.writer.apply(&recent, &journal.end()).unwrap();
     let rows = PRINTED.map(|sql| {
-        let answer = backend.reader.sql(sql, &SqlLimits::default()).unwrap();
+        let answer = backend.reader.sql(sql, &[], &SqlLimits::default()).unwrap();
         let columns: Vec<&str> = answer.columns.iter().map(String::as_str).collect();
         assert_eq!(
             columns,
@@ -124,6 +124,7 @@ const ANSWERED: &[(&str, &str)] = &[
         r#"[["gpt-4o-2024-08-06",3]]"#,
     ),
     ("SELECT outcome, reason, decided_by FROM decision_outcomes", "[]"),
+    ("SELECT count(*) FROM compliance_reports", "[[0]]"),
     ("SELECT violations FROM audit_logs WHERE violations LIKE '%pii%'", r#"[[["pii"]]]"#),
     (
         "SELECT source FROM audit_logs UNION SELECT user_id FROM audit_logs ORDER BY 1",
@@ -182,8 +183,42 @@ const REFUSED: &[(&str, &str)] = &[
     ("SELECT 'unterminated", "read"),
 ];
 
+/// Rows that come with a query are read like a table, and hidden by one of its own.
+fn rows_beside(backend: &Backend) {
+    let people = |rows: Vec<Vec<Value>>| Relation {
+        name: "users",
+        columns: &["username", "created_at", "disabled"],
+        rows,
+    };
+    let ann = vec![Value::from("ann's \\ \"u-42\""), Value::Null, Value::from(true)];
+    let bob = vec![Value::from("u-42"), Value::from("2026-11-21"), Value::from(false)];
+    let both = [people(vec![ann, bob])];
+    for (sql, expected) in [
+        (
+            "SELECT * FROM Users ORDER BY username",
+            r#"[["ann's \\ \"u-42\"",null,1],["u-42","2026-11-21",0]]"#,
+        ),
+        (
+            "SELECT count(*) FROM audit_logs WHERE user_id IN (SELECT username FROM public.users)",
+            "[[3]]",
+        ),
+        ("WITH few AS (SELECT * FROM users LIMIT 1) SELECT count(*) FROM few, users", "[[2]]"),
+        ("WITH users AS (SELECT 1 AS one) SELECT * FROM users", "[[1]]"),
+    ] {
+        let answer = backend.reader.sql(sql, &both, &SqlLimits::default());
+        let expected: Value = serde_json::from_str(expected).unwrap();
+        assert_eq!(serde_json::to_value(answer.unwrap().rows).unwrap(), expected, "{sql}");
+    }
+    let none = [people(Vec::new())];
+    let answer = backend.reader.sql("SELECT * FROM users", &none, &SqlLimits::default()).unwrap();
+    assert_eq!(answer.columns, ["username", "created_at", "disabled"]);
+    assert!(answer.rows.is_empty());
+    let refused = backend.reader.sql("SELECT * FROM users", &[], &SqlLimits::default());
+    assert!(matches!(refused, Err(Error::BadQuery(text)) if text.contains("no table users")));
+}
+
 fn ask(backend: &Backend, sql: &str) -> Vec<Vec<Value>> {
-    match backend.reader.sql(sql, &SqlLimits::default()) {
+    match backend.reader.sql(sql, &[], &SqlLimits::default()) {
         Ok(answer) => answer.rows,
         Err(error) => panic!("{sql}: {error}"),
     }
@@ -204,16 +239,17 @@ pub(super) fn free_queries(mut backend: Backend) {
         same_numbers(&mut wanted);
         assert_eq!(found, wanted, "{sql}");
     }
+    rows_beside(&backend);
     // Bounds.
     let few = SqlLimits { rows_max: 2, ..SqlLimits::default() };
-    let answer = backend.reader.sql("SELECT * FROM audit_events", &few).unwrap();
+    let answer = backend.reader.sql("SELECT * FROM audit_events", &[], &few).unwrap();
     assert!(answer.truncated && answer.rows.len() == 2);
     let small = SqlLimits { bytes_max: 100, ..SqlLimits::default() };
-    let answer = backend.reader.sql("SELECT * FROM audit_events", &small).unwrap();
+    let answer = backend.reader.sql("SELECT * FROM audit_events", &[], &small).unwrap();
     assert!(answer.truncated && answer.rows.len() == 1);
     let short = SqlLimits { time_ms: 50, ..SqlLimits::default() };
     let bomb = "SELECT count(*) FROM audit_events a, audit_events b, audit_events c, audit_events d, audit_events e, audit_events f, audit_events g, audit_events h, audit_events i";
-    assert!(matches!(backend.reader.sql(bomb, &short), Err(Error::Timeout { limit_ms: 50 })));
+    assert!(matches!(backend.reader.sql(bomb, &[], &short), Err(Error::Timeout { limit_ms: 50 })));
     assert_eq!(ask(&backend, "SELECT count(*) FROM audit_logs"), [[Value::from(3)]]);
 }
 
@@ -233,7 +269,7 @@ fn same_numbers(value: &mut Value) {
 pub(super) fn refused_queries(mut backend: Backend) {
     fill(&mut backend, &[call(0, 0)]);
     for (sql, part) in REFUSED {
-        match backend.reader.sql(sql, &SqlLimits::default()) {
+        match backend.reader.sql(sql, &[], &SqlLimits::default()) {
             Err(Error::BadQuery(message)) => {
                 assert!(message.contains(part), "{sql}: {message:?} does not say {part:?}");
             }
@@ -243,7 +279,7 @@ pub(super) fn refused_queries(mut backend: Backend) {
     let deep = format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000));
     let chain = format!("SELECT 1{} FROM audit_logs", " + 1".repeat(5_000));
     for sql in [deep, chain] {
-        let refused = backend.reader.sql(&sql, &SqlLimits::default());
+        let refused = backend.reader.sql(&sql, &[], &SqlLimits::default());
         assert!(matches!(refused, Err(Error::BadQuery(_))), "{refused:?}");
     }
     assert_eq!(ask(&backend, "SELECT count(*) FROM audit_logs"), [[Value::from(1)]]);

@@ -248,7 +248,7 @@ fn queries<'q>(source: &'q MadeUp, decisions: u64, days: i64) -> Vec<(&'static s
         Box::new(|reader, _| {
             let sql = "SELECT * FROM audit_events WHERE event_data->>'user_id' = 'user-77' \
                 ORDER BY timestamp DESC LIMIT 100";
-            reader.sql(sql, &SqlLimits::default()).map(drop)
+            reader.sql(sql, &[], &SqlLimits::default()).map(drop)
         }),
     ));
     all

@@ -1,5 +1,6 @@
 //! What a query may be made of.
 
+use index::Relation;
 use sqlparser::ast::{
     Distinct, Expr, Ident, ObjectName, Query, Select, SetExpr, TableFactor, Value, VisitorMut,
 };
@@ -7,14 +8,22 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 /// Tables and views that queries may read.
-pub const TABLES: [&str; 5] =
-    ["audit_events", "audit_logs", "sessions", "decision_outcomes", "model_metadata"];
+pub const TABLES: [&str; 6] = [
+    "audit_events",
+    "audit_logs",
+    "sessions",
+    "decision_outcomes",
+    "compliance_reports",
+    "model_metadata",
+];
 
 type Flow = ControlFlow<String>;
 
 /// Refuses what is not a plain `SELECT` over known tables.
-#[derive(Debug, Default)]
-pub struct Check {
+#[derive(Debug)]
+pub struct Check<'a> {
+    /// Tables and views, then what comes with the query.
+    known: Vec<&'a str>,
     /// Names of the query's own common table expressions.
     own: HashSet<String>,
 }
@@ -29,7 +38,7 @@ fn refuse(message: impl Into<String>) -> Flow {
 
 // === impl Check ===
 
-impl VisitorMut for Check {
+impl VisitorMut for Check<'_> {
     type Break = String;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> Flow {
@@ -75,7 +84,7 @@ impl VisitorMut for Check {
             TableFactor::Derived { lateral: false, .. } | TableFactor::NestedJoin { .. } => {
                 ControlFlow::Continue(())
             }
-            other => refuse(format!("{other} is not supported in FROM; allowed: {}", known())),
+            other => refuse(format!("{other} is not supported in FROM; allowed: {}", self.known())),
         }
     }
 
@@ -94,7 +103,21 @@ impl VisitorMut for Check {
     }
 }
 
-impl Check {
+impl<'a> Check<'a> {
+    pub fn new(beside: &'a [Relation]) -> Self {
+        let known = TABLES.into_iter().chain(beside.iter().map(|relation| relation.name));
+        Self { known: known.collect(), own: HashSet::new() }
+    }
+
+    /// Whether the query names a table of its own so.
+    pub fn names(&self, name: &str) -> bool {
+        self.own.contains(name)
+    }
+
+    fn known(&self) -> String {
+        self.known.join(", ")
+    }
+
     fn table(&self, name: &mut ObjectName) -> Flow {
         let mut parts: Vec<Ident> =
             name.0.iter().filter_map(|part| part.as_ident().cloned()).collect();
@@ -104,17 +127,13 @@ impl Check {
         }
         let found = match parts.as_slice() {
             [only] if name.0.len() == 1 => fold_case(only),
-            _ => return refuse(format!("there is no table {name}; there are {}", known())),
+            _ => return refuse(format!("there is no table {name}; there are {}", self.known())),
         };
-        if TABLES.contains(&found.as_str()) || self.own.contains(&found) {
+        if self.known.contains(&found.as_str()) || self.own.contains(&found) {
             return ControlFlow::Continue(());
         }
-        refuse(format!("there is no table {name}; there are {}", known()))
+        refuse(format!("there is no table {name}; there are {}", self.known()))
     }
-}
-
-fn known() -> String {
-    TABLES.join(", ")
 }
 
 fn fold_case(name: &Ident) -> String {

@@ -2,6 +2,7 @@
 //! and written anew in SQLite's. What runs is what was written anew, on a connection that can
 //! only read, and only those tables, for a bounded time.
 
+mod beside;
 mod check;
 mod functions;
 mod literal;
@@ -11,7 +12,7 @@ mod run;
 pub use run::{query, setup};
 
 use event::Timestamp;
-use index::{Error, Result};
+use index::{Error, Relation, Result};
 use sqlparser::ast::{Statement, VisitMut as _};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::{Parser, ParserError};
@@ -27,21 +28,23 @@ const WORDS_MAX: usize = 1_000;
 /// runtime does not have.
 const STACK_BYTES: usize = 32 << 20;
 
-/// Checks a query and writes it in SQLite's dialect; `now` is what `NOW()` stands for.
+/// Checks a query and writes it in SQLite's dialect; `now` is what `NOW()` stands for, and
+/// `beside` may be read like the tables.
 ///
 /// # Errors
 /// [`Error::BadQuery`], saying what is not allowed and what to write instead.
-pub fn translate(sql: &str, now: Timestamp) -> Result<String> {
+pub fn translate(sql: &str, beside: &[Relation], now: Timestamp) -> Result<String> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-        let translated =
-            thread.spawn_scoped(scope, || translate_here(sql, now)).map_err(Error::backend)?;
+        let translated = thread
+            .spawn_scoped(scope, || translate_here(sql, beside, now))
+            .map_err(Error::backend)?;
         let panicked = |_| bad("the query cannot be read; write it more simply");
         translated.join().map_err(panicked)?
     })
 }
 
-fn translate_here(sql: &str, now: Timestamp) -> Result<String> {
+fn translate_here(sql: &str, beside: &[Relation], now: Timestamp) -> Result<String> {
     let mut query = match parse(sql)? {
         Statement::Query(query) => query,
         other => {
@@ -50,10 +53,13 @@ fn translate_here(sql: &str, now: Timestamp) -> Result<String> {
             return Err(bad(format!("{verb} is not allowed; write one SELECT")));
         }
     };
-    for_each_break(query.visit(&mut check::Check::default()))?;
+    let mut check = check::Check::new(beside);
+    for_each_break(query.visit(&mut check))?;
     for_each_break(query.visit(&mut rewrite::Rewrite::new(now)))?;
     for_each_break(query.visit(&mut check::Leftovers))?;
-    Ok(query.to_string())
+    let own = query.with.is_some();
+    let wanted = beside.iter().filter(|relation| !check.names(relation.name));
+    Ok(beside::put_before(query.to_string(), own, wanted))
 }
 
 fn for_each_break(flow: ControlFlow<String>) -> Result<()> {
@@ -212,21 +218,21 @@ mod tests {
             let start = if begin { "SELECT * FROM audit_logs WHERE " } else { "" };
             let sql = format!("{start}{}", pieces.join(" "));
             let now = Timestamp::from_micros(1_795_219_200_000_000);
-            if let Ok(translated) = translate_here(&sql, now) {
+            if let Ok(translated) = translate_here(&sql, &[], now) {
                 prop_assert!(parse(&translated).is_ok(), "{} became {}", sql, translated);
             }
         }
 
         #[test]
         fn any_text_is_translated_or_refused(sql in "\\PC{0,60}") {
-            let _either = translate_here(&sql, Timestamp::default());
+            let _either = translate_here(&sql, &[], Timestamp::default());
         }
 
         #[test]
         fn strings_stay_what_they_were(text in "[ -~é退]{0,20}") {
             let quoted = text.replace('\'', "''");
             let sql = format!("SELECT '{quoted}' FROM audit_logs");
-            prop_assert_eq!(translate_here(&sql, Timestamp::default()).unwrap(), sql);
+            prop_assert_eq!(translate_here(&sql, &[], Timestamp::default()).unwrap(), sql);
         }
     }
 }
