@@ -140,9 +140,13 @@ impl Body {
     fn feed(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         if self.mode == Mode::Sniff {
-            let Some(first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) else { return };
+            // What stands before the first sign is dropped, however the body is cut.
+            let Some(at) = bytes.iter().position(|byte| !byte.is_ascii_whitespace()) else {
+                return;
+            };
+            rest = &bytes[at..];
             self.mode =
-                if matches!(first, b'{' | b'[' | b'"') { Mode::Whole } else { Mode::Events };
+                if matches!(bytes[at], b'{' | b'[' | b'"') { Mode::Whole } else { Mode::Events };
         }
         if self.mode == Mode::Events {
             while let Some(end) = self.boundary.find(rest) {

@@ -125,6 +125,15 @@ fn streams_without_a_content_type_are_recognised() {
 }
 
 #[test]
+fn what_stands_before_an_answer_is_dropped_however_it_is_cut() {
+    let body = b"\x0c \n{\"id\":\"x\"}";
+    let whole = read(Format::OpenAiChat, "text/plain", None, 200, &[body]);
+    let (blanks, rest) = body.split_at(3);
+    assert_eq!(read(Format::OpenAiChat, "text/plain", None, 200, &[blanks, rest]), whole);
+    assert_eq!(whole.response_id.as_deref(), Some("x"));
+}
+
+#[test]
 fn gemini_streams_as_an_array_are_read() {
     let body = r#"[{"candidates":[{"content":{"parts":[{"text":"Hel"}]}}],"usageMetadata":{"promptTokenCount":2,"totalTokenCount":2}},
         {"candidates":[{"content":{"parts":[{"text":"lo"}]},"finishReason":"STOP"}],"modelVersion":"g",
