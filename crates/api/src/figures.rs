@@ -1,7 +1,6 @@
 //! Figures of the write path, in Prometheus' text format, beside the process's own.
 
 use crate::state::Shared;
-use event::Timestamp;
 use journal::Histogram;
 use std::fmt::Write;
 
@@ -53,14 +52,6 @@ pub(crate) fn render(shared: &Shared) -> String {
     for (name, kind, help, value) in figures {
         figure(&mut out, name, kind, help, value);
     }
-    let age = age_seconds(progress.last_ts_micros, indexed);
-    figure(
-        &mut out,
-        "index_lag_seconds",
-        "gauge",
-        "Time since a record that the index lacks was written; 0: it lacks none.",
-        &age,
-    );
     histogram(&mut out, "journal_sync_seconds", "Time of a sync.", &stats.sync_micros, 1e6);
     histogram(&mut out, "journal_batch_appends", "Appends in a batch.", &stats.batch_appends, 1.0);
     out
@@ -88,12 +79,4 @@ fn histogram(out: &mut String, name: &str, help: &str, values: &Histogram, scale
         out,
         "audit_layer_{name}_bucket{{le=\"+Inf\"}} {count}\naudit_layer_{name}_sum {sum}\naudit_layer_{name}_count {count}"
     );
-}
-
-/// Time since the newest written record, where the index lacks it.
-fn age_seconds(last_ts_micros: i64, indexed: bool) -> f64 {
-    if indexed || last_ts_micros == 0 {
-        return 0.0;
-    }
-    (Timestamp::now().as_micros() - last_ts_micros).max(0) as f64 / 1e6
 }

@@ -4,9 +4,9 @@ use crate::failure::{Failure, Outcome};
 use journal::{Position, Progress};
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use recorder::Recorder;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 const EVERY: Duration = Duration::from_secs(1);
 /// Upper bounds of latencies, in seconds.
@@ -18,14 +18,10 @@ const SECONDS: [f64; 16] = [
 /// What is looked up.
 #[derive(Debug)]
 pub struct Figures {
-    /// The write path.
-    pub recorder: Recorder,
     /// Acknowledged.
     pub progress: watch::Receiver<Progress>,
     /// Indexed.
     pub indexed: watch::Receiver<Option<Position>>,
-    /// Sealed.
-    pub sealed: watch::Receiver<u64>,
 }
 
 /// Starts collecting for the whole process.
@@ -57,23 +53,9 @@ fn describe() {
         Unit::Seconds,
         "The part of a call that is not the provider's"
     );
-    describe_gauge!("audit_layer_journal_commits", "Batches written and acknowledged");
-    describe_gauge!("audit_layer_journal_leaves", "Records in them");
-    describe_gauge!("audit_layer_journal_bytes", Unit::Bytes, "Bytes in them");
-    describe_gauge!("audit_layer_journal_sync_p50_seconds", "fdatasync of a batch, median");
-    describe_gauge!(
-        "audit_layer_journal_sync_p99_seconds",
-        "fdatasync of a batch, 99th percentile"
-    );
-    describe_gauge!("audit_layer_journal_batch_records_p50", "Appends in a batch, median");
-    describe_gauge!("audit_layer_journal_queue", "Appends that wait");
-    describe_gauge!("audit_layer_journal_poisoned", "1 after a failed write or sync");
-    describe_gauge!("audit_layer_journal_unsynced", "1 while acknowledged records are not on disk");
     describe_gauge!("audit_layer_oldest_unsynced_seconds", "Age of the oldest record not on disk");
     describe_gauge!("audit_layer_index_lag_bytes", Unit::Bytes, "Journal that is not indexed yet");
-    describe_gauge!("audit_layer_index_lag_seconds", "How long the index has been behind");
-    describe_gauge!("audit_layer_unsealed_leaves", "Records that no checkpoint covers yet");
-    describe_gauge!("audit_layer_open_calls", "Calls whose outcome is not recorded yet");
+    describe_gauge!("audit_layer_index_lag_seconds", "Age of the oldest record not indexed");
 }
 
 // === impl Figures ===
@@ -81,47 +63,37 @@ fn describe() {
 impl Figures {
     /// Looks up, each second, until dropped.
     pub async fn follow(self, handle: PrometheusHandle) {
-        let (mut indexed_at, mut synced_at) = (Timer::default(), Timer::default());
+        let (mut index, mut disk) = (Age::default(), Age::default());
         loop {
-            self.journal();
             let progress = *self.progress.borrow();
             let indexed = *self.indexed.borrow();
-            let behind = indexed.is_none_or(|at| at < progress.end);
-            gauge("audit_layer_index_lag_seconds", indexed_at.since(behind));
+            gauge("audit_layer_index_lag_seconds", index.of(progress.end, indexed));
             gauge("audit_layer_index_lag_bytes", lag_bytes(indexed, progress.end));
-            let unsynced = progress.durable < progress.end;
-            gauge("audit_layer_journal_unsynced", f64::from(u8::from(unsynced)));
-            gauge("audit_layer_oldest_unsynced_seconds", synced_at.since(unsynced));
-            let unsealed = progress.next_seq.saturating_sub(*self.sealed.borrow());
-            gauge("audit_layer_unsealed_leaves", unsealed as f64);
-            gauge("audit_layer_open_calls", self.recorder.open_call_count() as f64);
+            let unsynced = disk.of(progress.end, Some(progress.durable));
+            gauge("audit_layer_oldest_unsynced_seconds", unsynced);
             handle.run_upkeep();
             tokio::time::sleep(EVERY).await;
         }
     }
-
-    fn journal(&self) {
-        let stats = self.recorder.journal().stats();
-        gauge("audit_layer_journal_commits", stats.commits as f64);
-        gauge("audit_layer_journal_leaves", stats.leaves as f64);
-        gauge("audit_layer_journal_bytes", stats.bytes as f64);
-        gauge("audit_layer_journal_queue", stats.queued as f64);
-        gauge("audit_layer_journal_poisoned", f64::from(u8::from(stats.poisoned)));
-        let sync = |q: f64| stats.sync_micros.quantile(q) as f64 / 1e6;
-        gauge("audit_layer_journal_sync_p50_seconds", sync(0.5));
-        gauge("audit_layer_journal_sync_p99_seconds", sync(0.99));
-        gauge("audit_layer_journal_batch_records_p50", stats.batch_appends.quantile(0.5) as f64);
-    }
 }
 
-/// Since when something has been so.
+/// How old what is behind the journal's end has become.
 #[derive(Debug, Default)]
-struct Timer(Option<tokio::time::Instant>);
+struct Age {
+    /// A place that is not reached yet, and since when.
+    due: Option<(Position, Instant)>,
+}
 
-impl Timer {
-    fn since(&mut self, holds: bool) -> f64 {
-        self.0 = holds.then(|| self.0.unwrap_or_else(tokio::time::Instant::now));
-        self.0.map_or(0.0, |since| since.elapsed().as_secs_f64())
+impl Age {
+    /// Seconds, up to the time between two looks too few.
+    fn of(&mut self, end: Position, reached: Option<Position>) -> f64 {
+        if reached >= Some(end) {
+            self.due = None;
+            return 0.0;
+        }
+        let due = self.due.filter(|(due, _)| reached < Some(*due));
+        let (_, since) = *self.due.insert(due.unwrap_or_else(|| (end, Instant::now())));
+        since.elapsed().as_secs_f64()
     }
 }
 

@@ -319,10 +319,8 @@ async fn flush_now_and_then(control: Arc<control::Control>) {
 
 fn housekeeping(store: &Store, handle: PrometheusHandle) -> impl Future<Output = ()> + use<> {
     let figures = Figures {
-        recorder: store.running.recorder.clone(),
         progress: store.running.progress.clone(),
         indexed: store.running.indexed.clone(),
-        sealed: store.running.sealed.clone(),
     };
     let control = store.control.clone();
     async move {

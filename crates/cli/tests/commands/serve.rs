@@ -79,6 +79,15 @@ async fn figures_and_logs_tell_no_secrets() {
     {
         assert!(figures.contains(name), "{name} is not in {figures}");
     }
+    let mut samples: Vec<&str> = figures
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.rsplit_once(' ').map(|(sample, _)| sample))
+        .collect();
+    samples.sort_unstable();
+    for pair in samples.windows(2) {
+        assert_ne!(pair[0], pair[1], "Prometheus refuses a sample that stands twice");
+    }
     let output = server.output();
     let logged: Vec<_> = output.lines().filter(|line| line.starts_with('{')).collect();
     assert!(!logged.is_empty(), "{output}");
