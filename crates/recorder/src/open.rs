@@ -165,7 +165,7 @@ pub async fn open_holding(
     let sealer_failed = Arc::new(AtomicBool::new(false));
     let mut workers = Workers::new();
     workers.seal(sealer, progress.clone(), sealer_failed.clone())?;
-    workers.index(indexer, progress.clone())?;
+    workers.index(indexer, progress.clone(), indexed.clone())?;
     workers.keep_house(recorder.clone(), tokio::runtime::Handle::current(), options.heartbeat)?;
     Ok(Running {
         workers: Some(workers),

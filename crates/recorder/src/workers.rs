@@ -4,10 +4,10 @@ use crate::indexer::Indexer;
 use crate::recorder::Recorder;
 use crate::sealer::{CHECKPOINT_INTERVAL, Sealer};
 use event::{ClockAnomaly, Heartbeat};
-use journal::Progress;
+use journal::{Position, Progress};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
@@ -28,6 +28,13 @@ const INDEX_LAST_MAX: Duration = Duration::from_secs(5);
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 /// Workers yield to the data plane: under a burst the index lags, and calls do not wait for it.
 const NICENESS: i32 = 19;
+/// How long the index may be behind. Where nothing is ever left of the processor, what runs only
+/// then never ends; a thread of some priority then does its work.
+const LATE: Duration = Duration::from_secs(1);
+/// That thread's.
+const LATE_NICENESS: i32 = 10;
+/// How long it goes on: whoever takes the processor seldom does so for a moment only.
+const LATE_STAYS: Duration = Duration::from_secs(30);
 /// How often the lowest open call is noted.
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -55,6 +62,12 @@ impl Stop {
     }
 }
 
+/// Tells when the index has been behind for too long.
+struct Lateness {
+    /// What has to be indexed, and since when.
+    due: Option<(Position, Instant)>,
+}
+
 /// How fast the journal grows, and so how much the indexer should hold back. Low priority alone
 /// does not keep it from the time that calls spend waiting for the disk.
 struct Pace {
@@ -78,19 +91,38 @@ impl Pace {
     }
 }
 
+impl Lateness {
+    /// Whether something acknowledged has not been indexed for longer than [`LATE`].
+    fn is_late(&mut self, end: Position, indexed: Option<Position>, now: Instant) -> bool {
+        let due = self.due.filter(|(due, _)| indexed.is_none_or(|at| at < *due));
+        let (_, since) = *self.due.insert(due.unwrap_or((end, now)));
+        now.duration_since(since) > LATE && indexed.is_none_or(|at| at < end)
+    }
+}
+
 impl Workers {
     pub(crate) fn new() -> Self {
         Self { stop: Arc::default(), threads: Vec::new() }
     }
 
+    /// Runs work that only gets what nothing else wants of the processor.
     fn spawn(
         &mut self,
         name: &str,
         work: impl FnOnce(Stop) + Send + 'static,
     ) -> std::io::Result<()> {
+        self.spawn_as(name, yield_to_others, work)
+    }
+
+    fn spawn_as(
+        &mut self,
+        name: &str,
+        prepare: impl FnOnce() + Send + 'static,
+        work: impl FnOnce(Stop) + Send + 'static,
+    ) -> std::io::Result<()> {
         let stop = Stop(self.stop.clone());
         let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
-            yield_to_others();
+            prepare();
             work(stop);
         })?;
         self.threads.push(thread);
@@ -127,31 +159,61 @@ impl Workers {
 
     pub(crate) fn index(
         &mut self,
-        mut indexer: Indexer,
+        indexer: Indexer,
         progress: watch::Receiver<Progress>,
+        indexed: watch::Receiver<Option<Position>>,
     ) -> std::io::Result<()> {
+        let indexer = Arc::new(Mutex::new(indexer));
+        let late = Arc::new(AtomicBool::new(false));
+        self.help_late(indexer.clone(), progress.clone(), indexed, late.clone())?;
         self.spawn("indexer", move |stop| {
             let mut pace = Pace::new(progress.clone());
             while !stop.is_set() {
-                let now = *progress.borrow();
-                let mut yielding = |took| stop.wait(pace.pause(took));
-                match indexer.catch_up(now, &|| stop.is_set(), &mut yielding) {
-                    Ok(true) => stop.wait(INDEX_BATCH_INTERVAL),
-                    Ok(false) => stop.wait(INDEX_INTERVAL),
-                    Err(error) => {
-                        tracing::error!(%error, "the index does not follow the journal");
-                        stop.wait(RETRY_INTERVAL);
-                    }
+                if late.load(Ordering::Acquire) {
+                    stop.wait(INDEX_INTERVAL);
+                    continue;
                 }
+                let until = || stop.is_set() || late.load(Ordering::Acquire);
+                stop.wait(follow(&indexer, &progress, &until, &mut pace, &stop));
             }
             let last = *progress.borrow();
             let began = Instant::now();
-            if let Err(error) =
-                indexer.catch_up(last, &|| began.elapsed() >= INDEX_LAST_MAX, &mut |_| {})
-            {
+            let until = || began.elapsed() >= INDEX_LAST_MAX;
+            if let Err(error) = lock(&indexer).catch_up(last, &until, &mut |_| {}) {
                 tracing::warn!(%error, "the index goes on at the next start");
             }
         })
+    }
+
+    /// Takes the indexer over while the index is late.
+    fn help_late(
+        &mut self,
+        indexer: Arc<Mutex<Indexer>>,
+        progress: watch::Receiver<Progress>,
+        indexed: watch::Receiver<Option<Position>>,
+        late: Arc<AtomicBool>,
+    ) -> std::io::Result<()> {
+        self.spawn_as(
+            "indexer-late",
+            || set_niceness(LATE_NICENESS),
+            move |stop| {
+                let mut pace = Pace::new(progress.clone());
+                let mut lateness = Lateness { due: None };
+                while !stop.is_set() {
+                    stop.wait(INDEX_BATCH_INTERVAL);
+                    let (end, at) = (progress.borrow().end, *indexed.borrow());
+                    if !lateness.is_late(end, at, Instant::now()) {
+                        continue;
+                    }
+                    late.store(true, Ordering::Release);
+                    let began = Instant::now();
+                    while began.elapsed() < LATE_STAYS && !stop.is_set() {
+                        stop.wait(follow(&indexer, &progress, &|| stop.is_set(), &mut pace, &stop));
+                    }
+                    late.store(false, Ordering::Release);
+                }
+            },
+        )
     }
 
     pub(crate) fn keep_house(
@@ -201,10 +263,35 @@ fn yield_to_others() {
     {
         tracing::debug!(?error, "the worker keeps its scheduling policy");
     }
-    // Of the same use where the policy is refused. On Linux a thread has its own niceness.
+    // Of the same use where the policy is refused.
+    set_niceness(NICENESS);
+}
+
+/// Of this thread alone: on Linux each has its own.
+fn set_niceness(niceness: i32) {
     let thread = rustix::thread::gettid();
-    if let Err(error) = rustix::process::setpriority_process(Some(thread), NICENESS) {
+    if let Err(error) = rustix::process::setpriority_process(Some(thread), niceness) {
         tracing::debug!(%error, "the worker keeps normal priority");
+    }
+}
+
+/// Indexes what there is; returns how long to wait before the next look.
+fn follow(
+    indexer: &Mutex<Indexer>,
+    progress: &watch::Receiver<Progress>,
+    until: &dyn Fn() -> bool,
+    pace: &mut Pace,
+    stop: &Stop,
+) -> Duration {
+    let now = *progress.borrow();
+    let mut yielding = |took| stop.wait(pace.pause(took));
+    match lock(indexer).catch_up(now, until, &mut yielding) {
+        Ok(true) => INDEX_BATCH_INTERVAL,
+        Ok(false) => INDEX_INTERVAL,
+        Err(error) => {
+            tracing::error!(%error, "the index does not follow the journal");
+            RETRY_INTERVAL
+        }
     }
 }
 
@@ -246,5 +333,33 @@ fn note_lowest_open_call(recorder: &Recorder) {
     let path = lowest_path(recorder.journal_dir());
     if let Err(error) = crate::files::replace(&path, place.to_string().as_bytes(), false) {
         tracing::debug!(%error, "the lowest open call was not noted; the next start reads more");
+    }
+}
+
+/// An indexer whose holder panicked goes on where its index is.
+fn lock(indexer: &Mutex<Indexer>) -> MutexGuard<'_, Indexer> {
+    indexer.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_is_late_when_what_is_due_was_not_indexed_for_a_second() {
+        let began = Instant::now();
+        let at = |offset| Position::new(1, 0, offset);
+        let after = |ms| began + Duration::from_millis(ms);
+        let mut lateness = Lateness { due: None };
+        assert!(!lateness.is_late(at(100), Some(at(50)), began));
+        // What came since is due later.
+        assert!(!lateness.is_late(at(900), Some(at(100)), after(990)));
+        assert!(!lateness.is_late(at(950), Some(at(500)), after(1_990)));
+        assert!(lateness.is_late(at(990), Some(at(899)), after(1_991)));
+        assert!(!lateness.is_late(at(990), Some(at(990)), after(2_100)));
+        // Nothing to do is never late.
+        assert!(!lateness.is_late(at(990), Some(at(990)), after(9_000)));
+        assert!(!lateness.is_late(at(999), Some(at(990)), after(9_900)));
+        assert!(lateness.is_late(at(999), None, after(99_000)));
     }
 }
