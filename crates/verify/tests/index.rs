@@ -7,8 +7,8 @@ use common::{Deployment, Script, Shape, WRITER};
 use event::{Decision, Origin};
 use index::{
     Cursor, DecisionFilter, DecisionPage, EventFilter, EventPage, EventRow, Events, Found,
-    IndexReader, Metrics, MetricsQuery, Page, RecordPointer, Result, Session, SessionFilter,
-    SessionPage, SqlLimits, SqlResult, Status, write_event_data,
+    IndexReader, Metrics, MetricsQuery, Page, RecordPointer, Relation, Result, Session,
+    SessionFilter, SessionPage, SqlLimits, SqlResult, Status, write_event_data,
 };
 use journal::format::FrameKind;
 use seal::{KeyClass, KeyRing, LocalKeyFile};
@@ -89,7 +89,7 @@ impl IndexReader for Memory {
         unreachable!()
     }
 
-    fn sql(&self, _: &str, _: &SqlLimits) -> Result<SqlResult> {
+    fn sql(&self, _: &str, _: &[Relation], _: &SqlLimits) -> Result<SqlResult> {
         unreachable!()
     }
 }
