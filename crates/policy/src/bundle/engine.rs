@@ -6,7 +6,7 @@ use super::context::Shapes;
 use super::decision::{Decision, EvaluationError, Violation};
 use super::facts::Facts;
 use super::outcome::Stage;
-use super::quick;
+use super::quick::{At, Program};
 use super::scope::Scope;
 use cedar_policy_core::ast::{Expr, Literal, SlotEnv, ValueKind};
 use cedar_policy_core::evaluator::Evaluator;
@@ -23,10 +23,19 @@ pub(super) struct Rule {
     pub(super) condition: Option<Arc<Expr>>,
 }
 
+/// A policy in its slice.
+#[derive(Debug)]
+struct Filed {
+    rule: Rule,
+    /// Its condition in the slice's program.
+    compiled: Option<At>,
+}
+
 /// The policies of one stage.
 #[derive(Debug, Default)]
 pub(super) struct Slice {
-    rules: Vec<Rule>,
+    rules: Vec<Filed>,
+    program: Program,
     always: Vec<usize>,
     by_user: HashMap<Box<str>, Vec<usize>>,
     by_source: HashMap<Box<str>, Vec<usize>>,
@@ -61,12 +70,15 @@ impl Slice {
             });
             place.unwrap_or(&mut slice.always).push(at);
         }
-        slice.rules = rules;
+        for rule in rules {
+            let compiled = rule.condition.as_ref().map(|condition| slice.program.add(condition));
+            slice.rules.push(Filed { rule, compiled });
+        }
         slice
     }
 
     /// The rules whose scope takes the call.
-    fn candidates<'a>(&'a self, facts: &'a Facts) -> impl Iterator<Item = &'a Rule> {
+    fn candidates<'a>(&'a self, facts: &'a Facts) -> impl Iterator<Item = &'a Filed> {
         let under = |map: &'a HashMap<Box<str>, Vec<usize>>, name: &str| {
             map.get(name).map_or(&[][..], Vec::as_slice)
         };
@@ -78,7 +90,7 @@ impl Slice {
             under(&self.by_provider, &facts.provider),
         ];
         let rules = places.into_iter().flatten().filter_map(|at| self.rules.get(*at));
-        rules.filter(|rule| rule.scope.takes(facts))
+        rules.filter(|filed| filed.rule.scope.takes(facts))
     }
 }
 
@@ -107,13 +119,14 @@ impl Engine {
         let request = self.shapes.request(facts, Arc::clone(&context));
         let evaluator = Evaluator::new(request, &entities, Extensions::all_available());
         let slots = SlotEnv::new();
-        for rule in candidates {
-            let holds = rule.condition.as_ref().map_or(Ok(true), |condition| {
-                match quick::holds(condition, &context) {
-                    Some(holds) => Ok(holds),
-                    None => holds(&evaluator, condition, &slots),
-                }
-            });
+        let read = slice.program.read(&context);
+        for Filed { rule, compiled } in candidates {
+            let quick = compiled.and_then(|at| slice.program.holds(at, &read));
+            let holds = match (quick, &rule.condition) {
+                (Some(holds), _) => Ok(holds),
+                (None, Some(condition)) => holds(&evaluator, condition, &slots),
+                (None, None) => Ok(true),
+            };
             match holds {
                 Ok(false) => {}
                 Ok(true) => decision.violations.push(violation(&rule.info)),
