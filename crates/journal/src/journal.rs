@@ -144,13 +144,7 @@ impl Journal {
     /// append still happens.
     pub async fn append(&self, append: Append) -> Result<Committed, Error> {
         let bytes = append.check()?;
-        let permits = self.permits(bytes);
-        self.shared.check()?;
-        let queue = self.queue.as_ref().ok_or(Error::Closed)?;
-        let permit = Arc::clone(&self.memory)
-            .acquire_many_owned(permits)
-            .await
-            .map_err(|_| Error::Closed)?;
+        let (queue, permit) = self.place(bytes).await?;
         let (reply, answer) = oneshot::channel();
         let request = Request { append, reply, permit };
         let left = match &self.in_place {
@@ -172,13 +166,7 @@ impl Journal {
         &self,
         append: Append,
     ) -> Result<oneshot::Receiver<Result<Committed, Error>>, Error> {
-        let permits = self.permits(append.check()?);
-        self.shared.check()?;
-        let queue = self.queue.as_ref().ok_or(Error::Closed)?;
-        let permit = Arc::clone(&self.memory)
-            .acquire_many_owned(permits)
-            .await
-            .map_err(|_| Error::Closed)?;
+        let (queue, permit) = self.place(append.check()?).await?;
         let (reply, answer) = oneshot::channel();
         let request = Request { append, reply, permit };
         queue.send(request).await.map_err(|_| Error::Poisoned)?;
@@ -205,6 +193,17 @@ impl Journal {
             Err(TrySendError::Full(_)) => Err(Error::Busy),
             Err(TrySendError::Closed(_)) => Err(Error::Poisoned),
         }
+    }
+
+    /// The queue, with memory in it for an append: waits until there is some.
+    async fn place(
+        &self,
+        bytes: u64,
+    ) -> Result<(&mpsc::Sender<Request>, OwnedSemaphorePermit), Error> {
+        self.shared.check()?;
+        let queue = self.queue.as_ref().ok_or(Error::Closed)?;
+        let memory = Arc::clone(&self.memory).acquire_many_owned(self.permits(bytes));
+        Ok((queue, memory.await.map_err(|_| Error::Closed)?))
     }
 
     /// One append never needs more than the whole memory of the queue.

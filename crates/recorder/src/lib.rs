@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod age;
 mod body;
 mod core;
 mod decision;
@@ -26,6 +27,7 @@ mod state;
 mod tests;
 mod workers;
 
+pub use age::Age;
 pub use body::BodyWriter;
 pub use decision::{DecisionIds, DecisionWriter};
 pub use error::{BODY_BYTES_MAX, EVENTS_MAX, ReadError, RecordError};

@@ -1,5 +1,6 @@
 //! The threads behind the journal: sealer, indexer, housekeeping.
 
+use crate::age::Age;
 use crate::indexer::Indexer;
 use crate::recorder::Recorder;
 use crate::sealer::{CHECKPOINT_INTERVAL, Sealer};
@@ -62,12 +63,6 @@ impl Stop {
     }
 }
 
-/// Tells when the index has been behind for too long.
-struct Lateness {
-    /// What has to be indexed, and since when.
-    due: Option<(Position, Instant)>,
-}
-
 /// How fast the journal grows, and so how much the indexer should hold back. Low priority alone
 /// does not keep it from the time that calls spend waiting for the disk.
 struct Pace {
@@ -88,15 +83,6 @@ impl Pace {
         let rate = seq.saturating_sub(self.seq) as f64 / self.at.elapsed().as_secs_f64().max(0.001);
         (self.seq, self.at) = (seq, Instant::now());
         if rate >= BUSY_RECORDS_PER_SECOND { took * BUSY_PAUSE_FACTOR } else { Duration::ZERO }
-    }
-}
-
-impl Lateness {
-    /// Whether something acknowledged has not been indexed for longer than [`LATE`].
-    fn is_late(&mut self, end: Position, indexed: Option<Position>, now: Instant) -> bool {
-        let due = self.due.filter(|(due, _)| indexed.is_none_or(|at| at < *due));
-        let (_, since) = *self.due.insert(due.unwrap_or((end, now)));
-        now.duration_since(since) > LATE && indexed.is_none_or(|at| at < end)
     }
 }
 
@@ -198,11 +184,11 @@ impl Workers {
             || set_niceness(LATE_NICENESS),
             move |stop| {
                 let mut pace = Pace::new(progress.clone());
-                let mut lateness = Lateness { due: None };
+                let mut age = Age::default();
                 while !stop.is_set() {
                     stop.wait(INDEX_BATCH_INTERVAL);
                     let (end, at) = (progress.borrow().end, *indexed.borrow());
-                    if !lateness.is_late(end, at, Instant::now()) {
+                    if age.of(end, at, Instant::now()) <= LATE {
                         continue;
                     }
                     late.store(true, Ordering::Release);
@@ -339,27 +325,4 @@ fn note_lowest_open_call(recorder: &Recorder) {
 /// An indexer whose holder panicked goes on where its index is.
 fn lock(indexer: &Mutex<Indexer>) -> MutexGuard<'_, Indexer> {
     indexer.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_index_is_late_when_what_is_due_was_not_indexed_for_a_second() {
-        let began = Instant::now();
-        let at = |offset| Position::new(1, 0, offset);
-        let after = |ms| began + Duration::from_millis(ms);
-        let mut lateness = Lateness { due: None };
-        assert!(!lateness.is_late(at(100), Some(at(50)), began));
-        // What came since is due later.
-        assert!(!lateness.is_late(at(900), Some(at(100)), after(990)));
-        assert!(!lateness.is_late(at(950), Some(at(500)), after(1_990)));
-        assert!(lateness.is_late(at(990), Some(at(899)), after(1_991)));
-        assert!(!lateness.is_late(at(990), Some(at(990)), after(2_100)));
-        // Nothing to do is never late.
-        assert!(!lateness.is_late(at(990), Some(at(990)), after(9_000)));
-        assert!(!lateness.is_late(at(999), Some(at(990)), after(9_900)));
-        assert!(lateness.is_late(at(999), None, after(99_000)));
-    }
 }

@@ -15,7 +15,8 @@ use index::{Relation, SqlLimits, SqlResult};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-const USERS: &[&str] = &[
+const USERS: &str = "users";
+const COLUMNS: &[&str] = &[
     "id",
     "username",
     "role",
@@ -39,11 +40,8 @@ pub(crate) async fn sql(
     Body(SqlQuery { query }): Body<SqlQuery>,
 ) -> Result<Json<SqlResult>, Problem> {
     let asked = query.clone();
-    let beside = match caller.may(Action::UsersList) {
-        true => vec![people(&shared).await?],
-        false => Vec::new(),
-    };
-    match shared.query(move |index| index.sql(&asked, &beside, &SqlLimits::default())).await {
+    let people = caller.may(Action::UsersList) && query.to_lowercase().contains(USERS);
+    match run(&shared, asked, people).await {
         Ok(found) => {
             let note = Note::done("sql").filter(Some(&query)).records(found.rows.len());
             shared.record(&caller, note).await?;
@@ -54,6 +52,11 @@ pub(crate) async fn sql(
             Err(shared.failed(&caller, note, problem).await)
         }
     }
+}
+
+async fn run(shared: &Arc<Shared>, query: String, people: bool) -> Result<SqlResult, Problem> {
+    let beside = if people { vec![self::people(shared).await?] } else { Vec::new() };
+    shared.query(move |index| index.sql(&query, &beside, &SqlLimits::default())).await
 }
 
 /// Who may sign in, without secrets.
@@ -71,5 +74,5 @@ async fn people(shared: &Arc<Shared>) -> Result<Relation, Problem> {
             json!(user.last_login_at),
         ]
     };
-    Ok(Relation { name: "users", columns: USERS, rows: users.iter().map(row).collect() })
+    Ok(Relation { name: USERS, columns: COLUMNS, rows: users.iter().map(row).collect() })
 }

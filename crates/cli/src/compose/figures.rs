@@ -4,9 +4,9 @@ use crate::failure::{Failure, Outcome};
 use journal::{Position, Progress};
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use std::time::Duration;
+use recorder::Age;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 const EVERY: Duration = Duration::from_secs(1);
 /// Upper bounds of latencies, in seconds.
@@ -67,33 +67,17 @@ impl Figures {
         loop {
             let progress = *self.progress.borrow();
             let indexed = *self.indexed.borrow();
-            gauge("audit_layer_index_lag_seconds", index.of(progress.end, indexed));
+            let now = Instant::now();
+            gauge(
+                "audit_layer_index_lag_seconds",
+                index.of(progress.end, indexed, now).as_secs_f64(),
+            );
             gauge("audit_layer_index_lag_bytes", lag_bytes(indexed, progress.end));
-            let unsynced = disk.of(progress.end, Some(progress.durable));
+            let unsynced = disk.of(progress.end, Some(progress.durable), now).as_secs_f64();
             gauge("audit_layer_oldest_unsynced_seconds", unsynced);
             handle.run_upkeep();
             tokio::time::sleep(EVERY).await;
         }
-    }
-}
-
-/// How old what is behind the journal's end has become.
-#[derive(Debug, Default)]
-struct Age {
-    /// A place that is not reached yet, and since when.
-    due: Option<(Position, Instant)>,
-}
-
-impl Age {
-    /// Seconds, up to the time between two looks too few.
-    fn of(&mut self, end: Position, reached: Option<Position>) -> f64 {
-        if reached >= Some(end) {
-            self.due = None;
-            return 0.0;
-        }
-        let due = self.due.filter(|(due, _)| reached < Some(*due));
-        let (_, since) = *self.due.insert(due.unwrap_or_else(|| (end, Instant::now())));
-        since.elapsed().as_secs_f64()
     }
 }
 

@@ -3,13 +3,12 @@
 use index::Relation;
 use serde_json::Value;
 
-/// The query with those relations that it may mean; `own`: it begins with expressions of its own.
+/// The query with those relations that it reads; `own`: it begins with expressions of its own.
 pub fn put_before<'a>(
     query: String,
     own: bool,
     beside: impl Iterator<Item = &'a Relation>,
 ) -> String {
-    // SQLite makes none of those that the query does not mean.
     let written: Vec<String> = beside.map(written).collect();
     match (written.is_empty(), own) {
         (true, _) => query,

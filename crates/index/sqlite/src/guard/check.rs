@@ -26,6 +26,8 @@ pub struct Check<'a> {
     known: Vec<&'a str>,
     /// Names of the query's own common table expressions.
     own: HashSet<String>,
+    /// Names of the tables that it reads.
+    read: HashSet<String>,
 }
 
 /// Refuses what the rewriting has left over because SQLite has nothing like it.
@@ -106,19 +108,19 @@ impl VisitorMut for Check<'_> {
 impl<'a> Check<'a> {
     pub fn new(beside: &'a [Relation]) -> Self {
         let known = TABLES.into_iter().chain(beside.iter().map(|relation| relation.name));
-        Self { known: known.collect(), own: HashSet::new() }
+        Self { known: known.collect(), own: HashSet::new(), read: HashSet::new() }
     }
 
-    /// Whether the query names a table of its own so.
-    pub fn names(&self, name: &str) -> bool {
-        self.own.contains(name)
+    /// Whether the query reads this, and not a table of its own of that name.
+    pub fn reads(&self, name: &str) -> bool {
+        self.read.contains(name) && !self.own.contains(name)
     }
 
     fn known(&self) -> String {
         self.known.join(", ")
     }
 
-    fn table(&self, name: &mut ObjectName) -> Flow {
+    fn table(&mut self, name: &mut ObjectName) -> Flow {
         let mut parts: Vec<Ident> =
             name.0.iter().filter_map(|part| part.as_ident().cloned()).collect();
         if parts.len() == 2 && fold_case(&parts[0]) == "public" {
@@ -130,6 +132,7 @@ impl<'a> Check<'a> {
             _ => return refuse(format!("there is no table {name}; there are {}", self.known())),
         };
         if self.known.contains(&found.as_str()) || self.own.contains(&found) {
+            self.read.insert(found);
             return ControlFlow::Continue(());
         }
         refuse(format!("there is no table {name}; there are {}", self.known()))

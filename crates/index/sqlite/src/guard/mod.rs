@@ -58,7 +58,7 @@ fn translate_here(sql: &str, beside: &[Relation], now: Timestamp) -> Result<Stri
     for_each_break(query.visit(&mut rewrite::Rewrite::new(now)))?;
     for_each_break(query.visit(&mut check::Leftovers))?;
     let own = query.with.is_some();
-    let wanted = beside.iter().filter(|relation| !check.names(relation.name));
+    let wanted = beside.iter().filter(|relation| check.reads(relation.name));
     Ok(beside::put_before(query.to_string(), own, wanted))
 }
 
@@ -233,6 +233,20 @@ mod tests {
             let quoted = text.replace('\'', "''");
             let sql = format!("SELECT '{quoted}' FROM audit_logs");
             prop_assert_eq!(translate_here(&sql, &[], Timestamp::default()).unwrap(), sql);
+        }
+    }
+
+    #[test]
+    fn only_relations_that_a_query_reads_are_written() {
+        let rows = vec![vec!["ann".into()]];
+        let beside = [Relation { name: "users", columns: &["username"], rows }];
+        for (sql, written) in [
+            ("SELECT 'users' AS users FROM audit_logs", false),
+            ("WITH users AS (SELECT 1 AS one) SELECT * FROM users", false),
+            ("SELECT 1 WHERE 'ann' IN (SELECT username FROM public.users)", true),
+        ] {
+            let translated = translate_here(sql, &beside, Timestamp::default()).unwrap();
+            assert_eq!(translated.contains("VALUES ('ann')"), written, "{translated}");
         }
     }
 }
