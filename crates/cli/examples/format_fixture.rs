@@ -186,7 +186,7 @@ impl Making {
         let held =
             review::Desk::held_calls(&Reviews::open(&self.data().join("control.db")).unwrap());
         let running =
-            recorder::open_holding(options, Box::new(NoIndex), held.unwrap()).await.unwrap();
+            recorder::open_holding(options, || Ok(Box::new(NoIndex)), held.unwrap()).await.unwrap();
         let recorder = running.recorder.clone();
         for (number, event_type) in EventType::ALL.iter().enumerate() {
             if OWN.contains(event_type) {

@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         segment_bytes: 64 * 1024 * 1024,
         heartbeat: Duration::from_hours(1),
     };
-    let running = recorder::open(options, Box::new(NoIndex)).await?;
+    let running = recorder::open(options, || Ok(Box::new(NoIndex))).await?;
     let mut writers = tokio::task::JoinSet::new();
     for first in 0..WRITERS {
         let recorder = running.recorder.clone();

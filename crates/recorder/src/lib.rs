@@ -34,7 +34,7 @@ pub use error::{BODY_BYTES_MAX, EVENTS_MAX, ReadError, RecordError};
 pub use files::LedgerFiles;
 pub use held::{HeldCall, HeldPart, HeldProgress, Hold};
 pub use indexer::IndexerError;
-pub use open::{OpenError, Options, Running, open, open_holding, start_epoch};
+pub use open::{OpenError, OpenedIndex, Options, Running, open, open_holding, start_epoch};
 pub use persons::{PersonNames, Persons};
 pub use project::{Projector, cursor_of, position_of};
 pub use proof::{ProofError, prove};

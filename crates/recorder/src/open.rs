@@ -24,6 +24,9 @@ use tokio::sync::watch;
 /// Bytes of a page of an `SQLite` file at least.
 const PAGE_BYTES_MIN: u64 = 512;
 
+/// What opening the index gives.
+pub type OpenedIndex = Result<Box<dyn IndexWriter>, index::Error>;
+
 /// How a data directory is opened.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -50,6 +53,9 @@ pub enum OpenError {
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] journal::Error),
+    /// The index cannot be opened.
+    #[error(transparent)]
+    Index(#[from] index::Error),
     /// The keys cannot be opened.
     #[error(transparent)]
     Seal(#[from] seal::Error),
@@ -107,11 +113,15 @@ impl Running {
     }
 }
 
-/// Opens a data directory for writing. Must be called within a tokio runtime.
+/// Opens a data directory for writing. Must be called within a tokio runtime. `index` opens the
+/// index, once nobody else can have the directory.
 ///
 /// # Errors
 /// Where anything in it is not as it must be; nothing is served then.
-pub async fn open(options: Options, index: Box<dyn IndexWriter>) -> Result<Running, OpenError> {
+pub async fn open(
+    options: Options,
+    index: impl FnOnce() -> OpenedIndex,
+) -> Result<Running, OpenError> {
     open_holding(options, index, Vec::new()).await
 }
 
@@ -122,7 +132,7 @@ pub async fn open(options: Options, index: Box<dyn IndexWriter>) -> Result<Runni
 /// As [`open`].
 pub async fn open_holding(
     options: Options,
-    index: Box<dyn IndexWriter>,
+    index: impl FnOnce() -> OpenedIndex,
     held: Vec<HeldCall>,
 ) -> Result<Running, OpenError> {
     let journal_dir = options.data.join("journal");
@@ -135,6 +145,8 @@ pub async fn open_holding(
             .is_ok_and(|threads| threads.get() > 1),
         ..journal::Options::new(&journal_dir)
     })?;
+    // The journal has the lock from here on.
+    let index = index()?;
     let keys_dir = options.data.join("keys");
     let keys_file = options.data.join("subjects.db");
     if (recovered.next_seq > 0 || journal.meta().epoch > 1) && is_none(&keys_file) {

@@ -68,7 +68,7 @@ async fn a_copy_with_other_records_is_not_signed_for() {
         state_dir: ours.options().state_dir,
         ..dirs.options()
     };
-    let apart = recorder::open(options, ours.index_writer()).await.unwrap();
+    let apart = recorder::open(options, || Ok(ours.index_writer())).await.unwrap();
     write(&apart, 4).await;
     apart.close();
     let error = dirs.open_copy(&copy).await.unwrap_err().to_string();

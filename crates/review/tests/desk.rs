@@ -62,7 +62,8 @@ impl Place {
             heartbeat: Duration::from_hours(1),
         };
         let held = Desk::held_calls(&reviews).unwrap();
-        let running = recorder::open_holding(options, Box::new(NoIndex), held).await.unwrap();
+        let running =
+            recorder::open_holding(options, || Ok(Box::new(NoIndex)), held).await.unwrap();
         let desk = Desk::new(reviews, running.recorder.clone(), self.settings);
         Open { running, desk }
     }

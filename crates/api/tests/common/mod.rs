@@ -110,7 +110,8 @@ impl TestApp {
 
     async fn open(root: tempfile::TempDir, index: MemoryIndex, settings: Settings) -> Self {
         let data = root.path().join("data");
-        let running = recorder::open(options(root.path()), Box::new(index.clone())).await.unwrap();
+        let running =
+            recorder::open(options(root.path()), || Ok(Box::new(index.clone()))).await.unwrap();
         let reviews = Arc::new(control::Reviews::open(&data.join("control.db")).unwrap());
         let desk = Desk::new(reviews, running.recorder.clone(), review::Settings::default());
         let control = Arc::new(Control::open(&data.join("control.db")).unwrap());

@@ -79,7 +79,7 @@ fn refuse_foreign(data: &Path) -> Result<(), OpenFailure> {
     for entry in entries {
         let name = entry.map_err(|error| cannot("read", data, &error))?.file_name();
         let name = name.to_string_lossy();
-        let store = ["index.db", "control.db", "subjects.db", ".", NAME];
+        let store = ["index.db", "control.db", "subjects.db", "ingest.db", ".", NAME];
         let ours = OURS.contains(&name.as_ref()) || store.iter().any(|own| name.starts_with(own));
         if !ours {
             return Err(OpenFailure::Other(format!(
@@ -92,7 +92,8 @@ fn refuse_foreign(data: &Path) -> Result<(), OpenFailure> {
 }
 
 fn write(data: &Path, path: &Path) -> io::Result<()> {
-    let temporary = data.join(format!("{NAME}.new"));
+    // Two may begin at once.
+    let temporary = data.join(format!("{NAME}.{}", std::process::id()));
     let text = serde_json::to_string(&Description { format: FORMAT.to_owned() })?;
     let mut file = File::create(&temporary)?;
     file.write_all(text.as_bytes())?;

@@ -67,11 +67,11 @@ impl Store {
         let detectors = Detectors::new(&config.detectors)
             .map_err(|error| OpenFailure::Configuration(format!("the configuration: {error}")))?;
         let index_file = config.index_file();
-        let writer = open_index(&index_file)?;
         let control = Control::open(&config.data.join("control.db")).map_err(OpenFailure::other)?;
         let reviews = Reviews::open(&config.data.join("control.db")).map_err(OpenFailure::other)?;
         let held = Desk::held_calls(&reviews).map_err(OpenFailure::other)?;
-        let running = recorder::open_holding(options(config), Box::new(writer), held).await?;
+        let running =
+            recorder::open_holding(options(config), || open_index(&index_file), held).await?;
         let desk = Desk::new(Arc::new(reviews), running.recorder.clone(), reviewing(config));
         desk.settle(&running.held).await.map_err(OpenFailure::other)?;
         let index = SqliteReader::open(&index_file).map_err(OpenFailure::other)?;
@@ -115,15 +115,16 @@ fn open_ingest(
 }
 
 /// The index is a view: one that another version made is dropped, and the indexer fills a new one.
-fn open_index(path: &Path) -> Result<SqliteWriter, OpenFailure> {
-    match SqliteWriter::open(path) {
+fn open_index(path: &Path) -> recorder::OpenedIndex {
+    let opened = match SqliteWriter::open(path) {
         Err(index::Error::Version { found, expected }) => {
             tracing::warn!(found, expected, "the index has another version and is being rebuilt");
-            remove_index(path).map_err(OpenFailure::other)?;
-            SqliteWriter::open(path).map_err(OpenFailure::other)
+            remove_index(path).map_err(index::Error::backend)?;
+            SqliteWriter::open(path)
         }
-        opened => opened.map_err(OpenFailure::other),
-    }
+        opened => opened,
+    };
+    Ok(Box::new(opened?))
 }
 
 /// Removes the index with what SQLite keeps beside it.

@@ -103,3 +103,22 @@ fn testkit_refused() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
+
+/// Each waits for its turn, or is served by the one that has the directory.
+#[test]
+fn commands_that_begin_a_directory_at_once_all_succeed() {
+    for _ in 0..4 {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        std::thread::scope(|scope| {
+            let one = || {
+                let ran = on(&data, &["keys", "create", "--source", "a"]);
+                assert_eq!(ran.code, 0, "{ran:?}");
+            };
+            let all: Vec<_> = (0..6).map(|_| scope.spawn(one)).collect();
+            all.into_iter().for_each(|one| one.join().unwrap());
+        });
+        let verified = on(&data, &["verify"]);
+        assert_eq!(verified.code, 0, "{verified:?}");
+    }
+}

@@ -40,7 +40,7 @@ async fn hold(data: &Path, count: u8) -> Vec<String> {
     };
     let reviews = Arc::new(Reviews::open(&data.join("control.db")).unwrap());
     let held = Desk::held_calls(&reviews).unwrap();
-    let running = recorder::open_holding(options, Box::new(NoIndex), held).await.unwrap();
+    let running = recorder::open_holding(options, || Ok(Box::new(NoIndex)), held).await.unwrap();
     let recorder = running.recorder.clone();
     let desk = Desk::new(reviews, recorder.clone(), Settings::default());
     let names = PersonNames { user: Some("u-42".to_owned()), subjects: Vec::new() };

@@ -52,7 +52,7 @@ async fn record(root: &Path) {
         segment_bytes: 64 * 1024,
         heartbeat: Duration::from_hours(1),
     };
-    let running = recorder::open(options, Box::new(NoIndex)).await.unwrap();
+    let running = recorder::open(options, || Ok(Box::new(NoIndex))).await.unwrap();
     for number in 0..=CALLS {
         let facts = facts(number);
         let names = PersonNames { user: Some(facts.user.clone()), subjects: Vec::new() };

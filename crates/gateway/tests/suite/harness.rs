@@ -182,7 +182,7 @@ impl Harness {
             heartbeat: Duration::from_hours(1),
             data: data.clone(),
         };
-        let running = recorder::open(options, Box::new(NoIndex(None))).await.unwrap();
+        let running = recorder::open(options, || Ok(Box::new(NoIndex(None)))).await.unwrap();
         let control = Arc::new(Control::open(&data.join("control.db")).unwrap());
         let key = |source: Option<&str>| {
             let new = NewKey {

@@ -72,7 +72,7 @@ impl Dirs {
 
     pub async fn try_open(&self) -> Result<Running, OpenError> {
         std::fs::create_dir_all(self.data()).unwrap();
-        recorder::open(self.options(), Box::new(self.index.clone())).await
+        recorder::open(self.options(), || Ok(self.index_writer())).await
     }
 
     pub fn indexed_seqs(&self) -> Vec<u64> {
@@ -82,7 +82,7 @@ impl Dirs {
     /// Opens a copy of the directory, with an index of its own.
     pub async fn open_copy(&self, copy: &Path) -> Result<Running, OpenError> {
         let options = Options { data: copy.to_owned(), ..self.options() };
-        recorder::open(options, Box::new(Remembering::default())).await
+        recorder::open(options, || Ok(Box::new(Remembering::default()))).await
     }
 
     /// An index that nobody asks.
