@@ -6,9 +6,9 @@ use crate::files::read_small;
 use crate::keys::Trust;
 use crate::leaf::LogName;
 use crate::log::{KeptCheckpoint, LogCheck, Logs};
-use crate::open::{Opener, Sink};
+use crate::open::{Opener, Opening, Share, Sink};
 use crate::report::{FaultKind, Mode, Place, Report};
-use crate::walk::{BLOCKS_WAITING_MAX, Block, Blocks, Plan};
+use crate::walk::{BLOCKS_WAITING_MAX, Block, Blocks, Plan, Recycler};
 use journal::format::{
     FORMAT, WATERMARK_BYTES, WATERMARK_NAME, Watermark, parse_segment_name, segment_name,
 };
@@ -19,12 +19,15 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 const META_NAME: &str = "meta.json";
 /// Missing epochs that are named.
 const EPOCHS_LISTED_MAX: usize = 10;
+
+/// Threads that open records.
+const OPENERS_MAX: usize = 8;
 
 /// What to verify, and against what.
 pub struct Options<'a> {
@@ -59,6 +62,23 @@ struct Found {
     watermark: Option<Watermark>,
     segments: BTreeMap<u32, Vec<Position>>,
     bytes: u64,
+}
+
+/// Blocks on their way to one of those who look at each.
+struct Received {
+    blocks: Receiver<Arc<Block>>,
+    recycler: Recycler,
+}
+
+// === impl Received ===
+
+impl Received {
+    fn each(self, mut look: impl FnMut(&Block)) {
+        for block in self.blocks {
+            look(&block);
+            self.recycler.take(block);
+        }
+    }
 }
 
 // === impl Options ===
@@ -114,6 +134,7 @@ impl Judge<'_> {
         for check in self.checks.into_values() {
             check.finish(true, &mut self.report);
         }
+        self.report.logs.sort_by_key(|log| log.epoch);
         self.report
     }
 }
@@ -149,26 +170,38 @@ pub(crate) fn run(options: Options<'_>, sink: Option<Sink<'_>>) -> Result<Report
     })?;
     let expected = Expected { log: name, mode, watermark: found.watermark };
     let wanted = mode == Mode::Full && (keys.is_some() || sink.is_some());
-    let mut opener = name.filter(|_| wanted).map(|name| Opener::new(keys, name.tenant, sink));
+    let opening = name.filter(|_| wanted).map(|name| Opening { keys, tenant: name.tenant });
+    // Where somebody takes the records, he wants them in order.
+    let shares = if sink.is_some() { 1 } else { openers() };
+    let share = |number| Share { number, of: shares };
+    let mut own = opening.map(|opening| Opener::new(opening, share(0), sink));
     let mut judge = Judge { expected, logs, checks, chain: None, last_ts_micros: 0, report };
     let mut opened = Report::default();
     // Hashes and structure are judged on another thread than what is sealed is opened on.
     let mut report = thread::scope(|scope| {
-        let (send, receive) = sync_channel::<Arc<Block>>(BLOCKS_WAITING_MAX);
-        let recycle = blocks.recycler();
+        let (send, received) = queue(&blocks);
         let judging = scope.spawn(move || {
-            for block in receive {
-                judge.block(&block);
-                recycle.take(block);
-            }
+            received.each(|block| judge.block(block));
             judge.finish()
         });
+        let mut helping = Vec::new();
+        let mut sends = vec![send];
+        for (number, opening) in (1..shares).filter_map(|number| Some((number, opening?))) {
+            let (send, received) = queue(&blocks);
+            sends.push(send);
+            helping.push(scope.spawn(move || {
+                let mut opener = Opener::new(opening, share(number), None);
+                let mut opened = Report::default();
+                received.each(|block| opener.block(block, &mut opened));
+                opened
+            }));
+        }
         while let Some(block) = blocks.next()? {
             let block = Arc::new(block);
-            if send.send(block.clone()).is_err() {
+            if sends.iter().any(|send| send.send(block.clone()).is_err()) {
                 break;
             }
-            if let Some(opener) = &mut opener {
+            if let Some(opener) = &mut own {
                 opener.block(&block, &mut opened);
             }
             if let Some(progress) = &mut progress {
@@ -176,13 +209,25 @@ pub(crate) fn run(options: Options<'_>, sink: Option<Sink<'_>>) -> Result<Report
             }
             blocks.recycler().take(block);
         }
-        drop(send);
+        drop(sends);
+        for helping in helping {
+            opened.take_in(helping.join().map_err(|_| VerifyError::Thread)?);
+        }
         judging.join().map_err(|_| VerifyError::Thread)
     })?;
     report.take_in(opened);
-    report.logs.sort_by_key(|log| log.epoch);
     check_whole(meta.as_ref(), &found, &mut report);
     Ok(report)
+}
+
+fn queue(blocks: &Blocks) -> (SyncSender<Arc<Block>>, Received) {
+    let (send, received) = sync_channel(BLOCKS_WAITING_MAX);
+    (send, Received { blocks: received, recycler: blocks.recycler() })
+}
+
+/// How many threads open records, where nobody wants them in order.
+fn openers() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(OPENERS_MAX)
 }
 
 /// Whether a server holds the directory's lock. The lock is taken for an instant to find out.

@@ -33,10 +33,27 @@ pub(crate) type Sink<'s> = &'s mut (dyn FnMut(OpenedRecord, &mut Report) + 's);
 
 /// Opens records as their frames come.
 pub(crate) struct Opener<'k, 's> {
-    keys: Option<&'k KeyRing>,
-    tenant: String,
+    opening: Opening<'k>,
+    share: Share,
     sink: Option<Sink<'s>>,
     state: State,
+    key: Option<(Uuid, Vec<u8>, Option<RecordKey>)>,
+}
+
+/// What records are opened with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opening<'k> {
+    pub keys: Option<&'k KeyRing>,
+    pub tenant: &'k str,
+}
+
+/// Which records are opened, where several openers share the work.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
+    /// The opener, from 0 on.
+    pub number: usize,
+    /// How many there are.
+    pub of: usize,
 }
 
 /// What of the record at hand was seen so far.
@@ -44,15 +61,24 @@ pub(crate) struct Opener<'k, 's> {
 struct State {
     at: Option<Position>,
     open: Vec<u8>,
-    sealed: Option<(Vec<u8>, Vec<u8>)>,
-    key: Option<(Uuid, Vec<u8>, Option<RecordKey>)>,
+    has_sealed: bool,
+    key_sets: Vec<u8>,
+    sealed: Vec<u8>,
+}
+
+// === impl Share ===
+
+impl Share {
+    fn takes(self, number: u64) -> bool {
+        number % self.of as u64 == self.number as u64
+    }
 }
 
 // === impl Opener ===
 
 impl<'k, 's> Opener<'k, 's> {
-    pub(crate) fn new(keys: Option<&'k KeyRing>, tenant: &str, sink: Option<Sink<'s>>) -> Self {
-        Self { keys, tenant: tenant.to_owned(), sink, state: State::default() }
+    pub(crate) fn new(opening: Opening<'k>, share: Share, sink: Option<Sink<'s>>) -> Self {
+        Self { opening, share, sink, state: State::default(), key: None }
     }
 
     /// Opens what was found in part of a segment.
@@ -68,20 +94,19 @@ impl<'k, 's> Opener<'k, 's> {
     /// Takes in the next frame.
     fn frame(&mut self, at: Position, frame: &FoundFrame, bytes: &[u8], report: &mut Report) {
         let (keys, payload) = (&bytes[frame.keys.clone()], &bytes[frame.payload.clone()]);
+        let ours = self.share.takes(frame.fields.seq);
         let done = match frame.fields.kind {
             FrameKind::Part => self.part(keys, payload, report),
-            FrameKind::Open => {
-                self.state.at = Some(at);
-                self.state.open = payload.to_vec();
-                self.state.sealed = None;
+            FrameKind::Open if ours => {
+                self.state.begin(at, payload);
                 Ok(())
             }
-            FrameKind::Sealed => {
-                self.state.sealed = Some((keys.to_vec(), payload.to_vec()));
+            FrameKind::Sealed if ours => {
+                self.state.seal(keys, payload);
                 Ok(())
             }
-            FrameKind::Leaf => self.leaf(payload, report),
-            FrameKind::SegmentEnd => Ok(()),
+            FrameKind::Leaf if ours => self.leaf(payload, report),
+            FrameKind::Open | FrameKind::Sealed | FrameKind::Leaf | FrameKind::SegmentEnd => Ok(()),
         };
         if let Err(what) = done {
             report.fault(FaultKind::Opening, place(at).seq(frame.fields.seq), what);
@@ -89,40 +114,53 @@ impl<'k, 's> Opener<'k, 's> {
     }
 
     fn part(&mut self, keys: &[u8], payload: &[u8], report: &mut Report) -> Result<(), String> {
-        let Some(ring) = self.keys else { return Ok(()) };
+        let Some(ring) = self.opening.keys else { return Ok(()) };
         // Malformed headers and lists are reported where they are needed.
         let Some((header, sealed)) = PartHeader::read(payload) else { return Ok(()) };
         let id = header.record_id;
-        let cached = matches!(&self.state.key, Some((of, set, _)) if *of == id && set == keys);
+        // The last byte of an id is random.
+        if !self.share.takes(u64::from(id.as_bytes()[15])) {
+            return Ok(());
+        }
+        let cached = matches!(&self.key, Some((of, set, _)) if *of == id && set == keys);
         if !cached {
             let Some(set) = read_key_sets(keys).and_then(|mut sets| sets.pop()) else {
                 return Ok(());
             };
-            self.state.key = Some((id, keys.to_vec(), derive(ring, id, &set)?));
+            self.key = Some((id, keys.to_vec(), derive(ring, id, &set)?));
         }
-        let Some((_, _, Some(key))) = &self.state.key else {
+        let Some((_, _, Some(key))) = &self.key else {
             report.erased += 1;
             return Ok(());
         };
-        open_part(key, &self.tenant, &header, sealed)?;
+        open_part(key, self.opening.tenant, &header, sealed)?;
         report.opened += 1;
         Ok(())
     }
 
     fn leaf(&mut self, payload: &[u8], report: &mut Report) -> Result<(), String> {
-        let (open, sealed) = (std::mem::take(&mut self.state.open), self.state.sealed.take());
-        // Both are reported elsewhere.
-        let (Some(begun), Ok(leaf)) = (self.state.at.take(), Leaf::read(payload)) else {
+        let state = std::mem::take(&mut self.state);
+        let done = self.record(&state, payload, report);
+        // Its memory serves the next one.
+        self.state = State { at: None, ..state };
+        done
+    }
+
+    fn record(&mut self, state: &State, payload: &[u8], report: &mut Report) -> Result<(), String> {
+        // Both are reported elsewhere, and so is a leaf that is not canonical.
+        let (Some(begun), Ok(leaf)) = (state.at, serde_json::from_slice::<Leaf>(payload)) else {
             return Ok(());
         };
         let mut keys = Vec::new();
         let mut groups = Vec::new();
-        if let Some((sets, sealed)) = &sealed {
-            let (Some(sets), Some(found)) = (read_key_sets(sets), read_groups(sealed)) else {
+        if state.has_sealed {
+            let (Some(sets), Some(found)) =
+                (read_key_sets(&state.key_sets), read_groups(&state.sealed))
+            else {
                 return Ok(());
             };
             for set in sets {
-                let key = match self.keys {
+                let key = match self.opening.keys {
                     Some(ring) => derive(ring, leaf.record_id, &set)?,
                     None => None,
                 };
@@ -130,15 +168,34 @@ impl<'k, 's> Opener<'k, 's> {
             }
             groups = found;
         }
-        let opened = open_record(&self.tenant, leaf, &open, &groups, &keys)?;
+        let opened = open_record(self.opening.tenant, leaf, &state.open, &groups, &keys)?;
         report.opened += (groups.len() - opened.closed_groups) as u64;
-        if self.keys.is_some() {
+        if self.opening.keys.is_some() {
             report.erased += opened.closed_groups as u64;
         }
         if let Some(sink) = &mut self.sink {
             sink(OpenedRecord { at: begun, ..opened }, report);
         }
         Ok(())
+    }
+}
+
+// === impl State ===
+
+impl State {
+    fn begin(&mut self, at: Position, open: &[u8]) {
+        self.at = Some(at);
+        self.open.clear();
+        self.open.extend_from_slice(open);
+        self.has_sealed = false;
+    }
+
+    fn seal(&mut self, key_sets: &[u8], sealed: &[u8]) {
+        self.has_sealed = true;
+        self.key_sets.clear();
+        self.key_sets.extend_from_slice(key_sets);
+        self.sealed.clear();
+        self.sealed.extend_from_slice(sealed);
     }
 }
 
