@@ -2,5 +2,9 @@
 # Builds the product and starts its demo: built-in provider, sample traffic, nothing from outside.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+if [ ! -e "$CARGO_TARGET_DIR/release/audit-layer" ]; then
+  echo "run: building the program (once; five to ten minutes on two cores)" >&2
+fi
 cargo build --quiet --locked --release -p cli
-exec "$CARGO_TARGET_DIR/release/audit-layer" serve --demo "$@"
+ln -sf "$CARGO_TARGET_DIR/release/audit-layer" audit-layer
+exec ./audit-layer serve --demo "$@"

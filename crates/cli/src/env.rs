@@ -12,3 +12,9 @@ pub fn vars() -> Vec<(String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
 }
+
+/// How this program was called: its name, or a path to it.
+#[expect(clippy::disallowed_methods, reason = "it is the environment's word for the program")]
+pub fn called() -> String {
+    std::env::args().next().unwrap_or_else(|| "audit-layer".to_owned())
+}

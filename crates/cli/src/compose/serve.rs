@@ -348,12 +348,14 @@ fn look_after(
 
 fn demo_hints(config: &Config, gateway: SocketAddr, key: &str, out: &Out) -> Outcome {
     let data = config.data.display();
+    // As this program was called, so that the lines can be run as they stand.
+    let called = crate::env::called();
     out.line("")?;
     out.line("Sample traffic is running. Try, in another terminal:")?;
     out.line("")?;
     out.line(format!("  curl http://{gateway}/v1/chat/completions -H 'x-api-key: {key}' \\"))?;
     out.line("    -H 'x-llm-source: my-app' -H 'x-llm-user: me' -H 'x-llm-request-type: chat' \\")?;
     out.line("    -d '{\"model\":\"gpt-4o-mini\",\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}'")?;
-    out.line(format!("  audit-layer logs --follow --data {data}"))?;
-    out.line(format!("  audit-layer verify --data {data}"))
+    out.line(format!("  {called} logs --follow --data {data}"))?;
+    out.line(format!("  {called} verify --data {data}"))
 }
