@@ -18,6 +18,7 @@ mod mock;
 mod pack;
 mod process;
 mod replay;
+mod timer;
 
 pub use behaviour::{Behaviour, Fault};
 pub use chaos::{Chaos, ChaosProxy};

@@ -1,6 +1,7 @@
 //! A provider on a port of its own that answers as told and remembers what it was asked.
 
 use crate::behaviour::{BEHAVIOUR_HEADER, Behaviour, Fault};
+use crate::timer::Timer;
 use bytes::Bytes;
 use demo::{PacedBody, Piece, Reply, error_reply, reply};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
@@ -53,6 +54,7 @@ struct State {
     received: Mutex<Vec<Received>>,
     count: watch::Sender<usize>,
     keep: bool,
+    timer: Timer,
 }
 
 /// A URL that nothing listens on: connections are refused.
@@ -108,6 +110,7 @@ impl MockProvider {
             received: Mutex::default(),
             count,
             keep,
+            timer: Timer::start(),
         });
         let mut server = JoinSet::new();
         server.spawn(serve(listener, Arc::clone(&state)));
@@ -194,7 +197,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> io::Result<Res
     }
     state.count.send_modify(|count| *count += 1);
     if !behaviour.head_delay.is_zero() {
-        tokio::time::sleep(behaviour.head_delay).await;
+        state.timer.sleep(behaviour.head_delay).await;
     }
     let mut response = respond(&behaviour, &method, &path, &body).await?;
     for (name, value) in &behaviour.headers {
