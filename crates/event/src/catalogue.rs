@@ -567,7 +567,7 @@ impl EventData {
                 object.insert(field.name.to_owned(), serde_json::from_str::<Value>(text)?);
             }
         }
-        Self::read(event_type, &serde_json::to_vec(&object)?)
+        Self::read(event_type, &serde_json::to_string(&object)?)
     }
 }
 
@@ -588,7 +588,7 @@ mod tests {
             }
             let fields = catalogue().iter().find(|entry| entry.event_type == *event_type).unwrap();
             assert_eq!(written, fields.fields.len(), "{event_type}");
-            let read = EventData::read(*event_type, data.to_json().unwrap().to_string().as_bytes());
+            let read = EventData::read(*event_type, &data.to_json().unwrap().to_string());
             assert_eq!(read.unwrap(), data);
         }
     }

@@ -81,9 +81,9 @@ macro_rules! events {
             ///
             /// # Errors
             /// Where the text is not an object of this type's fields.
-            pub fn read(event_type: EventType, json: &[u8]) -> Result<Self, serde_json::Error> {
+            pub fn read(event_type: EventType, json: &str) -> Result<Self, serde_json::Error> {
                 match event_type {
-                    $(EventType::$name => serde_json::from_slice::<$name>(json).map(Into::into),)+
+                    $(EventType::$name => serde_json::from_str::<$name>(json).map(Into::into),)+
                 }
             }
 

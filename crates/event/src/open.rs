@@ -3,31 +3,51 @@
 use crate::{Class, Event, EventData, EventType, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// The open part. Its SHA-256 stands in the leaf; the salt keeps guessable fields from being
 /// found by hashing guesses.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct OpenData {
+pub struct OpenData<'a> {
     /// 16 random bytes in hexadecimal.
-    pub salt: String,
+    #[serde(borrow)]
+    pub salt: Cow<'a, str>,
     /// The trace that the decision belongs to.
     pub trace_id: uuid::Uuid,
     /// The caller's or our id of the request.
     pub request_id: String,
     /// The events, in the order of the leaf's.
-    pub events: Vec<OpenEvent>,
+    #[serde(borrow)]
+    pub events: Vec<OpenEvent<'a>>,
 }
 
 /// One event's open fields.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct OpenEvent {
+pub struct OpenEvent<'a> {
     /// When it happened.
     pub timestamp: Timestamp,
     /// Its open fields, as written.
-    pub data: Box<RawValue>,
+    #[serde(borrow)]
+    pub data: &'a RawValue,
 }
 
-impl OpenData {
+impl<'a> OpenData<'a> {
+    /// Reads the open part.
+    ///
+    /// # Errors
+    /// Where it is not what the writer writes.
+    pub fn read(open: &'a [u8]) -> Result<Self, serde_json::Error> {
+        from_slice(open)
+    }
+
+    /// Reads the fields of a sealed group, one object for each event.
+    ///
+    /// # Errors
+    /// Where they are not what the writer writes.
+    pub fn read_sealed(plain: &'a [u8]) -> Result<Vec<&'a RawValue>, serde_json::Error> {
+        from_slice(plain)
+    }
+
     /// Writes the open part of these events.
     pub fn write(
         salt: [u8; 16],
@@ -83,13 +103,13 @@ impl OpenData {
         &self,
         index: usize,
         event_type: EventType,
-        sealed: &[Vec<Box<RawValue>>],
+        sealed: &[Vec<&RawValue>],
     ) -> Result<EventData, serde_json::Error> {
         let open = self.events.get(index).map_or("{}", |event| event.data.get());
-        let mut data = EventData::read(event_type, open.as_bytes())?;
+        let mut data = EventData::read(event_type, open)?;
         for part in sealed {
             if let Some(fields) = part.get(index) {
-                let part = EventData::read(event_type, fields.get().as_bytes())?;
+                let part = EventData::read(event_type, fields.get())?;
                 let merged_names = !data.subjects().is_empty();
                 let names = part.subjects().to_vec();
                 data.merge(part);
@@ -100,6 +120,12 @@ impl OpenData {
         }
         Ok(data)
     }
+}
+
+/// As serde's, which looks at the UTF-8 of each string anew.
+fn from_slice<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, serde_json::Error> {
+    let text = std::str::from_utf8(json).map_err(serde::de::Error::custom)?;
+    serde_json::from_str(text)
 }
 
 pub(crate) fn hex_digit(nibble: u8) -> u8 {

@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn each_type_shows_each_joined_name_once() {
         for event_type in EventType::ALL {
-            let empty = EventData::read(*event_type, b"{}").unwrap();
+            let empty = EventData::read(*event_type, "{}").unwrap();
             let mut data = EventData::from_examples(*event_type).unwrap_or_else(|_| empty.clone());
             if let EventData::PolicyEvaluationComplete(data) = &mut data {
                 // It has these names, too, one level deeper.
@@ -213,7 +213,7 @@ mod tests {
         let event = Event::new(
             Component::ModelRouter,
             Timestamp::default(),
-            EventData::read(EventType::RoutingStart, b"{}").unwrap(),
+            EventData::read(EventType::RoutingStart, "{}").unwrap(),
         );
         let mut out = Vec::new();
         write_event_data(&event, Some(&running), &mut out);

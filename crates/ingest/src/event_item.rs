@@ -84,9 +84,9 @@ fn data(fields: &mut Fields<'_>, event_type: EventType) -> Result<EventData, Ite
         let parsed = serde_json::from_str(value.get()).unwrap_or_default();
         one.insert(name.clone(), parsed);
         let text = serde_json::Value::Object(one).to_string();
-        if let Err(error) = EventData::read(event_type, text.as_bytes()) {
+        if let Err(error) = EventData::read(event_type, &text) {
             return Err(wrong(&format!(".{name}"), error.to_string()));
         }
     }
-    EventData::read(event_type, json.as_bytes()).map_err(|error| wrong("", error.to_string()))
+    EventData::read(event_type, json).map_err(|error| wrong("", error.to_string()))
 }

@@ -5,7 +5,6 @@ use event::{Event, EventData, Leaf, OpenData};
 use journal::{FrameKind, Position, Reader, StoredFrame};
 use record::{PartHeader, Pieces, Role, read_groups, read_key_sets, read_places};
 use seal::{Codec, KeyId, KeyRing, RecordKey};
-use serde_json::value::RawValue;
 use std::path::Path;
 use uuid::Uuid;
 
@@ -174,10 +173,9 @@ impl StoredRecord {
     /// # Errors
     /// Where bytes are damaged or the key store is not this journal's.
     pub fn opened(&self, tenant: &str, keys: &KeyRing) -> Result<OpenedRecord, ReadError> {
-        let open: OpenData =
-            serde_json::from_slice(&self.open).map_err(|error| damaged(self.at, error))?;
+        let open = OpenData::read(&self.open).map_err(|error| damaged(self.at, error))?;
         let mut erased_groups = 0;
-        let mut groups: Vec<Vec<Box<RawValue>>> = Vec::new();
+        let mut plains = Vec::new();
         for (number, key) in self.group_keys(keys)?.into_iter().enumerate() {
             let Some(key) = key else {
                 erased_groups += 1;
@@ -188,9 +186,11 @@ impl StoredRecord {
                 .and_then(|groups| groups.get(number).map(|group| group.sealed))
                 .ok_or_else(|| damaged(self.at, "a sealed group is missing"))?;
             let aad = seal::aad(tenant, self.leaf.record_id.as_bytes(), 0, number as u8, 0);
-            let plain = key.open(&aad, sealed)?;
-            groups.push(serde_json::from_slice(&plain).map_err(|error| damaged(self.at, error))?);
+            plains.push(key.open(&aad, sealed)?);
         }
+        let groups = plains.iter().map(|plain| OpenData::read_sealed(plain));
+        let groups: Vec<_> =
+            groups.collect::<Result<_, _>>().map_err(|error| damaged(self.at, error))?;
         let mut events = Vec::with_capacity(self.leaf.events.len());
         for (index, stated) in self.leaf.events.iter().enumerate() {
             let data: EventData = open

@@ -193,7 +193,7 @@ fn note(leaf: &Leaf, open: &[u8], calls: &mut Calls) -> Result<(), serde_json::E
             unfinished.remove(&leaf.decision_id);
         }
     } else if opens && !ends && calls.others {
-        let open: OpenData = serde_json::from_slice(open)?;
+        let open = OpenData::read(open)?;
         let ids = DecisionIds {
             decision_id: leaf.decision_id,
             trace_id: open.trace_id,

@@ -43,8 +43,7 @@ fn write_event(entry: &Catalogued, text: &mut String) -> Result<(), LoggingError
         examples.insert(field.name.to_owned(), value);
     }
     let example = Value::Object(examples);
-    EventData::read(entry.event_type, example.to_string().as_bytes())
-        .map_err(|error| bad("", error))?;
+    EventData::read(entry.event_type, &example.to_string()).map_err(|error| bad("", error))?;
     let _ = writeln!(text, "### `{}`\n\n{}\n", entry.event_type, entry.about.trim());
     if entry.fields.is_empty() {
         text.push_str("It has no fields.\n\n");

@@ -238,12 +238,12 @@ pub(crate) fn open_record(
     groups: &[SealedGroup<'_>],
     keys: &[Option<RecordKey>],
 ) -> Result<OpenedRecord, String> {
-    let data: OpenData = serde_json::from_slice(open)
-        .map_err(|error| format!("the open part is not readable: {error}"))?;
+    let data =
+        OpenData::read(open).map_err(|error| format!("the open part is not readable: {error}"))?;
     if data.events.len() != leaf.events.len() {
         return Err("the open part has another number of events than the leaf".to_owned());
     }
-    let mut fields: Vec<Vec<Box<RawValue>>> = Vec::new();
+    let mut plains = Vec::new();
     let mut closed_groups = 0;
     for (number, group) in groups.iter().enumerate() {
         let Some(key) = keys.get(number).and_then(Option::as_ref) else {
@@ -255,7 +255,11 @@ pub(crate) fn open_record(
         }
         let aad = seal::aad(tenant, leaf.record_id.as_bytes(), 0, number as u8, 0);
         let plain = key.open(&aad, group.sealed).map_err(|error| error.to_string())?;
-        let group: Vec<Box<RawValue>> = serde_json::from_slice(&plain)
+        plains.push((number, plain));
+    }
+    let mut fields = Vec::with_capacity(plains.len());
+    for (number, plain) in &plains {
+        let group = OpenData::read_sealed(plain)
             .map_err(|error| format!("sealed group {number} is not readable: {error}"))?;
         if group.len() != leaf.events.len() {
             return Err(format!(
@@ -275,7 +279,7 @@ pub(crate) fn open_record(
     })
 }
 
-fn join(leaf: &Leaf, data: &OpenData, fields: &[Vec<Box<RawValue>>]) -> Result<Vec<Event>, String> {
+fn join(leaf: &Leaf, data: &OpenData<'_>, fields: &[Vec<&RawValue>]) -> Result<Vec<Event>, String> {
     let mut events = Vec::with_capacity(leaf.events.len());
     for (index, (stated, open)) in leaf.events.iter().zip(&data.events).enumerate() {
         let data: EventData = data

@@ -108,7 +108,7 @@ async fn accesses(shared: &Shared, decision_id: Uuid) -> Result<Vec<Seen>, Probl
 }
 
 fn seen(row: &EventRow) -> Option<Seen> {
-    let data = EventData::read(EventType::Access, row.event_data.get().as_bytes()).ok()?;
+    let data = EventData::read(EventType::Access, row.event_data.get()).ok()?;
     let EventData::Access(access) = data else { return None };
     Some(Seen {
         timestamp: row.timestamp,

@@ -349,7 +349,7 @@ fn look_after(
 fn demo_hints(config: &Config, gateway: SocketAddr, key: &str, out: &Out) -> Outcome {
     let data = config.data.display();
     // As this program was called, so that the lines can be run as they stand.
-    let called = crate::env::called();
+    let called = env::called();
     out.line("")?;
     out.line("Sample traffic is running. Try, in another terminal:")?;
     out.line("")?;
