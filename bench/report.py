@@ -115,7 +115,9 @@ def _ingest(part: dict) -> str:
     head = ["", "decisions/s", "p50 ms", "p99 ms", "failed"]
     return (
         "## Reports\n\nBatches of 100 on four connections, durable before the answer; the times are "
-        f"of whole batches. Peak memory {part['memory_mb']:.0f} MB.\n\n{_table(head, rows)}"
+        f"of whole batches. Batches that found the memory for ids full were refused (503, "
+        f"`Retry-After`; this load asks again at once) and count as failed, not as decisions. "
+        f"Peak memory {part['memory_mb']:.0f} MB.\n\n{_table(head, rows)}"
     )
 
 
