@@ -25,7 +25,6 @@ use std::thread;
 const META_NAME: &str = "meta.json";
 /// Missing epochs that are named.
 const EPOCHS_LISTED_MAX: usize = 10;
-
 /// Threads that open records.
 const OPENERS_MAX: usize = 8;
 
