@@ -1,5 +1,6 @@
 //! What the journal asks of a file system. Tests put faults in here.
 
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -8,7 +9,11 @@ use std::sync::Arc;
 
 /// Zeros are written in pieces of this size.
 const ZEROS_BYTES: usize = 256 << 10;
-static ZEROS: [u8; ZEROS_BYTES] = [0; ZEROS_BYTES];
+static ZEROS: Zeros = Zeros([0; ZEROS_BYTES]);
+
+/// Aligned as writes past the page cache demand.
+#[repr(align(4096))]
+struct Zeros([u8; ZEROS_BYTES]);
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +24,9 @@ pub enum OpenMode {
     Write,
     /// To read and write; made if it is missing.
     Create,
+    /// Like `Create`, to write what nobody reads soon: past the page cache (`O_DIRECT`) where
+    /// the file system can do that.
+    CreateUncached,
 }
 
 /// A file system.
@@ -65,8 +73,16 @@ impl Disk for RealDisk {
             .mode(0o600)
             .read(true)
             .write(mode != OpenMode::Read)
-            .create(mode == OpenMode::Create);
-        Ok(Arc::new(RealFile(options.truncate(false).open(path)?)))
+            .create(matches!(mode, OpenMode::Create | OpenMode::CreateUncached))
+            .truncate(false);
+        if mode == OpenMode::CreateUncached {
+            let uncached = options.clone().custom_flags(OFlags::DIRECT.bits() as i32).open(path);
+            match uncached {
+                Err(e) if e.kind() == io::ErrorKind::InvalidInput => {}
+                opened => return Ok(Arc::new(RealFile(opened?))),
+            }
+        }
+        Ok(Arc::new(RealFile(options.open(path)?)))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -93,13 +109,26 @@ impl Disk for RealDisk {
 
 // === impl RealFile ===
 
+impl RealFile {
+    fn is_uncached(&self) -> bool {
+        fcntl_getfl(&self.0).is_ok_and(|flags| flags.contains(OFlags::DIRECT))
+    }
+}
+
 impl DiskFile for RealFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.0.read_at(buf, offset)
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        self.0.write_at(buf, offset)
+        match self.0.write_at(buf, offset) {
+            // Other file systems align by more than a page, and an end may lie within one.
+            Err(e) if e.kind() == io::ErrorKind::InvalidInput && self.is_uncached() => {
+                fcntl_setfl(&self.0, fcntl_getfl(&self.0)? - OFlags::DIRECT)?;
+                self.0.write_at(buf, offset)
+            }
+            result => result,
+        }
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -158,7 +187,8 @@ pub(crate) fn write_full(file: &dyn DiskFile, mut buf: &[u8], mut offset: u64) -
 pub(crate) fn write_zeros(file: &dyn DiskFile, from: u64, to: u64) -> (u64, io::Result<()>) {
     let mut at = from;
     while at < to {
-        let piece = ZEROS.get(..(to - at).min(ZEROS_BYTES as u64) as usize).unwrap_or(&ZEROS);
+        let zeros = &ZEROS.0;
+        let piece = zeros.get(..(to - at).min(ZEROS_BYTES as u64) as usize).unwrap_or(zeros);
         match file.write_at(piece, at) {
             Ok(0) => return (at, Err(io::ErrorKind::WriteZero.into())),
             Ok(n) => at += n as u64,
@@ -183,4 +213,25 @@ pub(crate) fn read_all(file: &dyn DiskFile, bytes_max: u64, buf: &mut Vec<u8>) -
     let n = read_full(file, buf, 0)?;
     buf.truncate(n);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_past_the_page_cache_may_end_within_a_page() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        let to = ZEROS_BYTES as u64 + 4096 + 17;
+        let file = RealDisk.open(&path, OpenMode::CreateUncached).unwrap();
+        let (reached, written) = write_zeros(&*file, 0, to);
+        written.unwrap();
+        file.sync_data().unwrap();
+        assert_eq!((reached, file.size().unwrap()), (to, to));
+        // As the next start would go on with it.
+        let file = RealDisk.open(&path, OpenMode::CreateUncached).unwrap();
+        assert_eq!(write_zeros(&*file, to, to + 100).0, to + 100);
+        assert!(fs::read(&path).unwrap().iter().all(|byte| *byte == 0));
+    }
 }

@@ -31,8 +31,10 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// A batch of this many appends shows that many callers are at work at once.
 const GATHER_FROM_APPENDS: usize = 4;
-/// How long the next batch is then gathered. Few callers never wait for this.
-const GATHER: Duration = Duration::from_micros(100);
+/// How long the next batch is then gathered, for each append in the last one: the more are at
+/// work, the more a sync less is worth to all of them. Few callers never wait for this.
+const GATHER_PER_APPEND: Duration = Duration::from_micros(25);
+const GATHER_MAX: Duration = Duration::from_micros(500);
 /// After a batch of more appends than this, an append does not commit in its caller's thread.
 const IN_PLACE_AFTER_APPENDS: usize = 2;
 /// Appends taken from the queue at once.
@@ -151,7 +153,7 @@ impl Committer {
             if last >= GATHER_FROM_APPENDS {
                 // Many are at work: those that were just answered come back with their next
                 // record, and one sync for all of them costs less than several for few.
-                thread::park_timeout(GATHER);
+                thread::park_timeout((GATHER_PER_APPEND * last as u32).min(GATHER_MAX));
             }
             let mut committer = lock(committer);
             // Those who came while another thread committed are in this batch, too.

@@ -270,7 +270,7 @@ impl Disk for MemDisk {
         let mut state = self.call(Op::Open, path)?;
         let id = match state.names.get(path) {
             Some(id) => *id,
-            None if mode == OpenMode::Create => {
+            None if matches!(mode, OpenMode::Create | OpenMode::CreateUncached) => {
                 state.files.push(Content::default());
                 let id = state.files.len() - 1;
                 state.names.insert(path.to_owned(), id);
