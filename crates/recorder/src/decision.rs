@@ -134,8 +134,8 @@ impl DecisionWriter {
                 persons: self.persons.as_ref(),
                 content_key: self.persons.as_ref().map(|persons| self.content_key(persons)),
                 staff: &self.core.staff,
-                bodies: closed,
             },
+            closed,
         )?;
         let opens = events.iter().any(|event| event.event_type() == EventType::RequestReceived);
         let ends = events.iter().any(|event| is_terminal(event.event_type()));

@@ -19,7 +19,7 @@ pub(crate) struct Writer {
     pub epoch: u64,
 }
 
-/// Everything about one record but its number and time.
+/// Everything about one record but its bodies, number and time.
 pub(crate) struct RecordDraft<'a> {
     pub record_id: Uuid,
     pub decision_id: Uuid,
@@ -31,7 +31,6 @@ pub(crate) struct RecordDraft<'a> {
     /// The key of the persons' content, where it is derived already.
     pub content_key: Option<&'a Arc<RecordKey>>,
     pub staff: &'a Arc<SubjectKey>,
-    pub bodies: Vec<ClosedBody>,
 }
 
 struct Leaf(LeafDraft);
@@ -50,12 +49,16 @@ struct Group<'a> {
 }
 
 /// Seals and packs a record.
-pub(crate) fn encode(writer: &Writer, draft: &RecordDraft<'_>) -> Result<Append, RecordError> {
+pub(crate) fn encode(
+    writer: &Writer,
+    draft: &RecordDraft<'_>,
+    bodies: Vec<ClosedBody>,
+) -> Result<Append, RecordError> {
     if draft.events.is_empty() || draft.events.len() > EVENTS_MAX {
         return Err(RecordError::Events(draft.events.len()));
     }
     let mut frames = Vec::with_capacity(4);
-    let parts = gather_parts(draft, &mut frames);
+    let parts = gather_parts(bodies, &mut frames);
     let open = OpenData::write(seal::random16(), draft.trace_id, draft.request_id, draft.events);
     let open_sha256 = hash(&open);
     frames.push(Frame { kind: FrameKind::Open, keys: write_places(&parts.early), payload: open });
@@ -94,8 +97,7 @@ struct Parts {
 }
 
 /// Takes the parts of all bodies: those not yet written become frames of this record.
-fn gather_parts(draft: &RecordDraft<'_>, frames: &mut Vec<Frame>) -> Parts {
-    let mut bodies: Vec<&ClosedBody> = draft.bodies.iter().collect();
+fn gather_parts(mut bodies: Vec<ClosedBody>, frames: &mut Vec<Frame>) -> Parts {
     bodies.sort_by_key(|body| (body.role, body.attempt));
     let mut hashes = Vec::new();
     let mut parts = Parts { root: [0; 32], bytes: 0, early: Vec::new() };
@@ -103,12 +105,8 @@ fn gather_parts(draft: &RecordDraft<'_>, frames: &mut Vec<Frame>) -> Parts {
         hashes.extend_from_slice(&body.hashes);
         parts.bytes += body.stored_bytes;
         parts.early.extend_from_slice(&body.early);
-        for payload in &body.frames {
-            frames.push(Frame {
-                kind: FrameKind::Part,
-                keys: body.key_sets.clone(),
-                payload: payload.clone(),
-            });
+        for payload in body.frames {
+            frames.push(Frame { kind: FrameKind::Part, keys: body.key_sets.clone(), payload });
         }
     }
     parts.early.truncate(EARLY_PARTS_MAX);

@@ -233,8 +233,8 @@ async fn finish(
             persons: None,
             content_key: None,
             staff: recorder.staff(),
-            bodies: adopt(parts),
         },
+        adopt(parts),
     )?;
     recorder.journal().append(append).await?;
     Ok(())

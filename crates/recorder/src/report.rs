@@ -82,8 +82,8 @@ impl Recorder {
                 persons: Some(report.persons),
                 content_key: Some(&content_key),
                 staff: self.staff(),
-                bodies,
             },
+            bodies,
         )?;
         Ok(Drafted(append))
     }

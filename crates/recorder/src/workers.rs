@@ -18,6 +18,9 @@ use tokio::sync::watch;
 const BUSY_RECORDS_PER_SECOND: f64 = 6_000.0;
 /// Its pause then, in multiples of the time that it worked.
 const BUSY_PAUSE_FACTOR: u32 = 3;
+/// The same for the thread that takes it over when it is late: that one is there for when other
+/// programs take the processor, not for when the calls do.
+const LATE_BUSY_PAUSE_FACTOR: u32 = 15;
 /// How soon the indexer sees new records after a pause.
 const INDEX_INTERVAL: Duration = Duration::from_millis(20);
 /// From one transaction of the index to the next: each writes the pages that change with every
@@ -67,14 +70,15 @@ impl Stop {
 /// does not keep it from the time that calls spend waiting for the disk.
 struct Pace {
     progress: watch::Receiver<Progress>,
+    pause_factor: u32,
     seq: u64,
     at: Instant,
 }
 
 impl Pace {
-    fn new(progress: watch::Receiver<Progress>) -> Self {
+    fn new(progress: watch::Receiver<Progress>, pause_factor: u32) -> Self {
         let seq = progress.borrow().next_seq;
-        Self { progress, seq, at: Instant::now() }
+        Self { progress, pause_factor, seq, at: Instant::now() }
     }
 
     /// How long to wait after work that took so long.
@@ -82,7 +86,7 @@ impl Pace {
         let seq = self.progress.borrow().next_seq;
         let rate = seq.saturating_sub(self.seq) as f64 / self.at.elapsed().as_secs_f64().max(0.001);
         (self.seq, self.at) = (seq, Instant::now());
-        if rate >= BUSY_RECORDS_PER_SECOND { took * BUSY_PAUSE_FACTOR } else { Duration::ZERO }
+        if rate >= BUSY_RECORDS_PER_SECOND { took * self.pause_factor } else { Duration::ZERO }
     }
 }
 
@@ -153,7 +157,7 @@ impl Workers {
         let late = Arc::new(AtomicBool::new(false));
         self.help_late(indexer.clone(), progress.clone(), indexed, late.clone())?;
         self.spawn("indexer", move |stop| {
-            let mut pace = Pace::new(progress.clone());
+            let mut pace = Pace::new(progress.clone(), BUSY_PAUSE_FACTOR);
             while !stop.is_set() {
                 if late.load(Ordering::Acquire) {
                     stop.wait(INDEX_INTERVAL);
@@ -183,7 +187,7 @@ impl Workers {
             "indexer-late",
             || set_niceness(LATE_NICENESS),
             move |stop| {
-                let mut pace = Pace::new(progress.clone());
+                let mut pace = Pace::new(progress.clone(), LATE_BUSY_PAUSE_FACTOR);
                 let mut age = Age::default();
                 while !stop.is_set() {
                     stop.wait(INDEX_BATCH_INTERVAL);

@@ -7,6 +7,8 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::usage::at;
+
 const BUNDLED: &str = include_str!("../prices/2026-11-01.toml");
 const TOKENS_PER_PRICE: i64 = 1_000_000;
 
@@ -259,8 +261,8 @@ fn times(tokens: u64, rate: Option<Rate>) -> Option<Decimal> {
     Decimal::from(tokens).checked_mul(rate?.0)
 }
 
-fn at(usage: &Usage, path: &str) -> u64 {
-    usage.provider.as_ref().and_then(|own| own.pointer(path)).and_then(Value::as_u64).unwrap_or(0)
+fn number(usage: &Usage, path: &str) -> u64 {
+    usage.provider.as_ref().and_then(|own| at(own, path)).and_then(Value::as_u64).unwrap_or(0)
 }
 
 /// Cache writes that are kept for an hour, which cost more than those for five minutes.
@@ -273,7 +275,7 @@ fn hour_writes(usage: &Usage) -> u64 {
         .filter(|entry| entry.get("ttl").and_then(Value::as_str) == Some("1h"))
         .filter_map(|entry| entry.get("inputTokens").and_then(Value::as_u64))
         .fold(0, u64::saturating_add);
-    at(usage, "/cache_creation/ephemeral_1h_input_tokens").saturating_add(bedrock)
+    number(usage, "/cache_creation/ephemeral_1h_input_tokens").saturating_add(bedrock)
 }
 
 /// Whether the provider's own object tells of things that tokens of text do not price: audio,
@@ -281,7 +283,7 @@ fn hour_writes(usage: &Usage) -> u64 {
 fn has_other_charges(usage: &Usage) -> bool {
     let tier = ["/service_tier", "/serviceTier"]
         .iter()
-        .find_map(|path| usage.provider.as_ref()?.pointer(path)?.as_str());
+        .find_map(|path| at(usage.provider.as_ref()?, path)?.as_str());
     let standard = matches!(tier, None | Some("standard" | "default" | "auto" | "STANDARD"));
     let counted = [
         "/prompt_tokens_details/audio_tokens",
@@ -295,5 +297,5 @@ fn has_other_charges(usage: &Usage) -> bool {
             audio && entry.get("tokenCount").and_then(Value::as_u64) != Some(0)
         })
     });
-    !standard || modal || counted.iter().any(|path| at(usage, path) > 0)
+    !standard || modal || counted.iter().any(|path| number(usage, path) > 0)
 }

@@ -41,8 +41,13 @@ pub(crate) fn normalise<'a>(
     Some(usage)
 }
 
+/// What stands at a path of names, each after a `/`. (`Value::pointer` copies every name.)
+pub(crate) fn at<'a>(own: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('/').skip(1).try_fold(own, |value, name| value.get(name))
+}
+
 fn count(own: &Value, path: &str) -> Option<u64> {
-    let value = own.pointer(path)?;
+    let value = at(own, path)?;
     // Some servers write counts as floats.
     value.as_u64().or_else(|| {
         let float = value.as_f64()?;
