@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import report
-from .load import BODY, deliver, fdatasync_ms, open_loop, wrk
+from .load import BODY, deliver, disk_alone, fdatasync_ms, open_loop, wrk
 from .services import (
     ANSWER,
     RELEASE,
@@ -124,12 +124,14 @@ def latency(plan: Plan, missing: dict[str, str]) -> dict:
     services = start_all(slow_provider(20), [nginx_proxy, product], missing)
     ours = services[-1]
     rounds: dict = {}
-    syncs = []
+    syncs, disks = [], []
     try:
         for service in services:
             open_loop(service, 1000, 3)
         for number in range(max(plan.rounds, 1 if plan.rounds == 1 else 5)):
             syncs.append(fdatasync_ms(ours.scratch))
+            disks.append(disk_alone(ours.scratch, 1000, plan.open_seconds))
+            say(f"round {number + 1}: the disk alone {disks[-1]}")
             for service in services:
                 done = open_loop(service, 1000, plan.open_seconds)
                 rounds.setdefault(service.name, []).append(done)
@@ -153,7 +155,16 @@ def latency(plan: Plan, missing: dict[str, str]) -> dict:
         )
         for share in shares
     }
-    return {"table": table, "added_ms": added, "fdatasync_p50_ms": statistics.median(syncs), "rss_mb": rss}
+    return {
+        "table": table,
+        "added_ms": added,
+        "fdatasync_p50_ms": statistics.median(disk["sync_ms"]["p50"] for disk in disks),
+        "fdatasync_in_a_row_p50_ms": statistics.median(syncs),
+        "disk_alone_ms": {
+            share: statistics.median(disk["call_ms"][share] for disk in disks) for share in shares
+        },
+        "rss_mb": rss,
+    }
 
 
 def many_policies(count: int) -> Path:

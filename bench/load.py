@@ -95,6 +95,15 @@ def open_loop(
     return json.loads(done.stdout)
 
 
+def disk_alone(directory: Path, rate: int, seconds: float) -> dict:
+    """What the disk takes for two records a call at this rate, with no server at all."""
+    done = subprocess.run(
+        [str(RELEASE / "examples/disk_alone"), str(directory), str(rate), str(seconds)],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
 def fdatasync_ms(directory: Path, times: int = 300) -> float:
     """Median time of writing and syncing 4 KiB over blocks that are already there."""
     path = directory / "fdatasync.bin"

@@ -592,4 +592,53 @@ mod tests {
             assert_eq!(read.unwrap(), data);
         }
     }
+
+    #[test]
+    fn what_is_checked_is_what_could_be_read() {
+        let strange = [
+            "null",
+            "true",
+            "7",
+            "-7",
+            "70000",
+            "1e3",
+            "0.5",
+            "\"\\u00e9\"",
+            "\"\\ud800\"",
+            "[]",
+            "[1]",
+            "[\"a\"]",
+            "[[\"a\",\"b\"]]",
+            "[[\"a\"]]",
+            "{}",
+            "{\"input_tokens\":1}",
+            "{\"input_tokens\":\"1\"}",
+            "{\"provider\":[1,{}]}",
+            "{\"provider\":[1,}",
+            "{\"a\":1e400}",
+            "{\"a\":1,\"a\":[-1,null,false]}",
+            "[",
+            "",
+        ];
+        let (mut good, mut bad) = (0, 0);
+        for entry in catalogue() {
+            for field in entry.fields {
+                for value in strange.into_iter().chain([field.example]) {
+                    let name = field.name;
+                    for json in [
+                        format!("{{\"{name}\":{value}}}"),
+                        format!("{{\"{name}\":{value},\"{name}\":{value}}}"),
+                        format!("{{\"other\":{value}}}"),
+                        format!("[{value}]"),
+                    ] {
+                        let read = EventData::read(entry.event_type, &json);
+                        let checked = EventData::check(entry.event_type, &json);
+                        assert_eq!(read.is_ok(), checked.is_ok(), "{} {json}", entry.event_type);
+                        *(if read.is_ok() { &mut good } else { &mut bad }) += 1;
+                    }
+                }
+            }
+        }
+        assert!(good > 1_000 && bad > 1_000, "{good} good, {bad} bad");
+    }
 }

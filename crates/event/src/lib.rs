@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod catalogue;
+mod checked;
 mod decision;
 mod kind;
 mod leaf;

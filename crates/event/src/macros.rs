@@ -42,6 +42,16 @@ macro_rules! events {
                     any
                 }
 
+                fn check(json: &str) -> Result<(), serde_json::Error> {
+                    #[derive(Default, serde::Deserialize)]
+                    #[serde(default)]
+                    #[allow(dead_code, reason = "it is read for whether that succeeds")]
+                    struct Fields {
+                        $( $field: Option<<$ty as crate::checked::Checked>::As>, )*
+                    }
+                    serde_json::from_str::<Fields>(json).map(drop)
+                }
+
                 #[allow(unused_variables)]
                 fn merge(&mut self, other: Self) {
                     $( if self.$field.is_none() { self.$field = other.$field; } )*
@@ -85,6 +95,14 @@ macro_rules! events {
                 match event_type {
                     $(EventType::$name => serde_json::from_str::<$name>(json).map(Into::into),)+
                 }
+            }
+
+            /// Whether `read` would succeed, without copying anything.
+            ///
+            /// # Errors
+            /// As `read`.
+            pub fn check(event_type: EventType, json: &str) -> Result<(), serde_json::Error> {
+                match event_type { $(EventType::$name => $name::check(json),)+ }
             }
 
             /// Takes what this one lacks from `other`; another type's data are ignored.

@@ -83,7 +83,8 @@ impl<'a> OpenData<'a> {
 
     /// Writes the fields of these classes, one object for each event; none where no event has any.
     pub fn write_sealed(events: &[Event], classes: &[Class]) -> Option<Vec<u8>> {
-        let mut out = vec![b'['];
+        let mut out = Vec::with_capacity(512 * events.len());
+        out.push(b'[');
         let mut any = false;
         for (index, event) in events.iter().enumerate() {
             if index > 0 {
@@ -93,6 +94,11 @@ impl<'a> OpenData<'a> {
         }
         out.push(b']');
         any.then_some(out)
+    }
+
+    /// When the event at `index` happened.
+    pub fn timestamp(&self, index: usize) -> Timestamp {
+        self.events.get(index).map_or(Timestamp::from_micros(0), |event| event.timestamp)
     }
 
     /// Reads the fields of the event at `index`, joined with those of opened sealed parts.
@@ -119,6 +125,22 @@ impl<'a> OpenData<'a> {
             }
         }
         Ok(data)
+    }
+
+    /// Whether the fields of the event at `index` could be joined.
+    ///
+    /// # Errors
+    /// As [`join`](Self::join).
+    pub fn check(
+        &self,
+        index: usize,
+        event_type: EventType,
+        sealed: &[Vec<&RawValue>],
+    ) -> Result<(), serde_json::Error> {
+        let open = self.events.get(index).map_or("{}", |event| event.data.get());
+        EventData::check(event_type, open)?;
+        let parts = sealed.iter().filter_map(|part| part.get(index));
+        parts.map(|part| part.get()).try_for_each(|part| EventData::check(event_type, part))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Verifying the proof of a decision, with nothing at hand but the bundle and the log's key.
 
-use crate::open::{open_part, open_record};
+use crate::open::{Fields, open_part};
 use crate::record::{key_commit, sha256};
 use event::{Event, Leaf};
 use ledger::{Checkpoint, EMPTY_ROOT, Hash, KeyKind, SignedCheckpoint, TlogProof, TrustedKeys};
@@ -242,15 +242,21 @@ impl Proof<'_> {
         let groups = self.groups(&leaf)?;
         let keys = group_keys(&groups, &record.group_keys)?;
         let headers = self.parts(&leaf)?;
-        let (epoch, seq, ts, id) = (leaf.epoch, leaf.seq, leaf.ts, leaf.record_id);
-        let tenant = leaf.tenant.clone();
-        let (bodies, bodies_committed) = self.bodies(&tenant, &headers, &groups)?;
-        let opened = open_record(&tenant, leaf, record.open.as_bytes(), &groups, &keys)?;
+        let (bodies, bodies_committed) = self.bodies(&leaf.tenant, &headers, &groups)?;
+        let fields = Fields {
+            tenant: &leaf.tenant,
+            record_id: leaf.record_id,
+            events: &leaf.events,
+            open: record.open.as_bytes(),
+            groups: &groups,
+            keys: &keys,
+        };
+        let opened = fields.join()?;
         Ok(RecordReport {
-            record_id: id,
-            epoch,
-            seq,
-            ts,
+            record_id: leaf.record_id,
+            epoch: leaf.epoch,
+            seq: leaf.seq,
+            ts: leaf.ts,
             events: opened.events,
             closed_groups: opened.closed_groups,
             bodies,

@@ -297,7 +297,7 @@ impl<'a> Chain<'a> {
 
     /// What the leaf says of itself is what its frame and its log say.
     fn states(&self, view: &LeafView, frame: &FoundFrame, at: Position, report: &mut Report) {
-        report.events += view.events;
+        report.events += view.events.len() as u64;
         let mut must = |same: bool, what: &str| {
             if !same {
                 report.fault(

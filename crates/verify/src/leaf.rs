@@ -1,9 +1,10 @@
 //! Reading leaves fast: a leaf is one line of a fixed form, so it is held against that form
 //! instead of being parsed as any JSON.
 
-use event::{Component, EventType, Leaf, LeafError, Origin, Timestamp};
+use event::{Component, EventType, Leaf, LeafError, LeafEvent, Origin, Timestamp};
 use ledger::Hash;
 use std::str::FromStr;
+use uuid::Uuid;
 
 /// What the verifier needs of a leaf.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub(crate) struct LeafView {
     pub decision_id: [u8; 16],
     pub record_id: [u8; 16],
     pub epoch: u64,
-    pub events: u64,
+    pub events: Vec<LeafEvent>,
     pub key_commit: Hash,
     pub open_sha256: Hash,
     pub sealed_sha256: Hash,
@@ -54,7 +55,7 @@ fn from_parsed(leaf: &Leaf, log: Option<LogName<'_>>) -> Result<LeafView, BadLea
         decision_id: leaf.decision_id.into_bytes(),
         record_id: leaf.record_id.into_bytes(),
         epoch: leaf.epoch,
-        events: leaf.events.len() as u64,
+        events: leaf.events.clone(),
         key_commit: hash(&leaf.key_commit)?,
         open_sha256: hash(&leaf.open_sha256)?,
         sealed_sha256: hash(&leaf.sealed_sha256)?,
@@ -123,22 +124,22 @@ impl<'a> Scanner<'a> {
     }
 
     /// The events and the bracket that closes them.
-    fn events(&mut self) -> Option<u64> {
-        let mut count = 0;
+    fn events(&mut self) -> Option<Vec<LeafEvent>> {
+        let mut events = Vec::with_capacity(4);
         if self.literal(b"]").is_some() {
-            return Some(0);
+            return Some(events);
         }
         loop {
             self.literal(b"{\"component\":\"")?;
-            Component::from_str(self.text()?).ok()?;
+            let component = Component::from_str(self.text()?).ok()?;
             self.literal(b"\",\"event_id\":\"")?;
-            self.uuid()?;
+            let event_id = Uuid::from_bytes(self.uuid()?);
             self.literal(b"\",\"type\":\"")?;
-            EventType::from_str(self.text()?).ok()?;
+            let event_type = EventType::from_str(self.text()?).ok()?;
             self.literal(b"\"}")?;
-            count += 1;
+            events.push(LeafEvent { component, event_id, event_type });
             if self.literal(b"]").is_some() {
-                return Some(count);
+                return Some(events);
             }
             self.literal(b",")?;
         }
@@ -254,7 +255,6 @@ mod tests {
     use super::*;
     use event::{Event, LeafDraft, LeafFields, RequestFailed, RoutingStart};
     use proptest::prelude::*;
-    use uuid::Uuid;
 
     const LOG: LogName<'_> = LogName { tenant: "default", writer: "w-0a1b2c3d" };
 

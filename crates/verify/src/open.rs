@@ -1,14 +1,17 @@
 //! Opening what is sealed, where keys are at hand: the proof that it can be read back.
 
+use crate::leaf::read_leaf;
 use crate::record::place;
 use crate::report::{FaultKind, Report};
 use crate::walk::{Block, FoundFrame, Item};
-use event::{Event, EventData, Leaf, OpenData};
+use event::{Event, Leaf, LeafEvent, OpenData};
 use journal::Position;
 use journal::format::FrameKind;
 use record::{PartHeader, SealedGroup, read_groups, read_key_sets};
 use seal::{Codec, KeyId, KeyRing, RecordKey};
 use serde_json::value::RawValue;
+use std::borrow::Borrow;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// A record as keys open it.
@@ -37,7 +40,35 @@ pub(crate) struct Opener<'k, 's> {
     share: Share,
     sink: Option<Sink<'s>>,
     state: State,
-    key: Option<(Uuid, Vec<u8>, Option<RecordKey>)>,
+    last: Option<Derived>,
+}
+
+/// The key of one set of persons for one record; bodies and fields mostly share it.
+struct Derived {
+    record_id: Uuid,
+    set: Vec<[u8; 16]>,
+    /// None where a person was erased.
+    key: Option<Arc<RecordKey>>,
+}
+
+/// A record's sealed fields, and what they are held against.
+pub(crate) struct Fields<'a, K> {
+    pub tenant: &'a str,
+    pub record_id: Uuid,
+    pub events: &'a [LeafEvent],
+    pub open: &'a [u8],
+    pub groups: &'a [SealedGroup<'a>],
+    /// The groups' keys, where they are at hand.
+    pub keys: &'a [Option<K>],
+}
+
+/// What opening a record's fields gives.
+pub(crate) struct Opened<E> {
+    pub trace_id: Uuid,
+    pub request_id: String,
+    /// What was made of each event.
+    pub events: Vec<E>,
+    pub closed_groups: usize,
 }
 
 /// What records are opened with.
@@ -78,7 +109,7 @@ impl Share {
 
 impl<'k, 's> Opener<'k, 's> {
     pub(crate) fn new(opening: Opening<'k>, share: Share, sink: Option<Sink<'s>>) -> Self {
-        Self { opening, share, sink, state: State::default(), key: None }
+        Self { opening, share, sink, state: State::default(), last: None }
     }
 
     /// Opens what was found in part of a segment.
@@ -96,7 +127,8 @@ impl<'k, 's> Opener<'k, 's> {
         let (keys, payload) = (&bytes[frame.keys.clone()], &bytes[frame.payload.clone()]);
         let ours = self.share.takes(frame.fields.seq);
         let done = match frame.fields.kind {
-            FrameKind::Part => self.part(keys, payload, report),
+            // A part that was written with its record has that record's number.
+            FrameKind::Part if ours => self.part(keys, payload, report),
             FrameKind::Open if ours => {
                 self.state.begin(at, payload);
                 Ok(())
@@ -106,7 +138,7 @@ impl<'k, 's> Opener<'k, 's> {
                 Ok(())
             }
             FrameKind::Leaf if ours => self.leaf(payload, report),
-            FrameKind::Open | FrameKind::Sealed | FrameKind::Leaf | FrameKind::SegmentEnd => Ok(()),
+            _ => Ok(()),
         };
         if let Err(what) = done {
             report.fault(FaultKind::Opening, place(at).seq(frame.fields.seq), what);
@@ -114,28 +146,39 @@ impl<'k, 's> Opener<'k, 's> {
     }
 
     fn part(&mut self, keys: &[u8], payload: &[u8], report: &mut Report) -> Result<(), String> {
-        let Some(ring) = self.opening.keys else { return Ok(()) };
-        // Malformed headers and lists are reported where they are needed.
-        let Some((header, sealed)) = PartHeader::read(payload) else { return Ok(()) };
-        let id = header.record_id;
-        // The last byte of an id is random.
-        if !self.share.takes(u64::from(id.as_bytes()[15])) {
+        if self.opening.keys.is_none() {
             return Ok(());
         }
-        let cached = matches!(&self.key, Some((of, set, _)) if *of == id && set == keys);
-        if !cached {
-            let Some(set) = read_key_sets(keys).and_then(|mut sets| sets.pop()) else {
-                return Ok(());
-            };
-            self.key = Some((id, keys.to_vec(), derive(ring, id, &set)?));
-        }
-        let Some((_, _, Some(key))) = &self.key else {
+        // Malformed headers and lists are reported where they are needed.
+        let Some((header, sealed)) = PartHeader::read(payload) else { return Ok(()) };
+        let Some(set) = read_key_sets(keys).and_then(|mut sets| sets.pop()) else {
+            return Ok(());
+        };
+        let Some(key) = self.key(header.record_id, set)? else {
             report.erased += 1;
             return Ok(());
         };
-        open_part(key, self.opening.tenant, &header, sealed)?;
+        open_part(&key, self.opening.tenant, &header, sealed)?;
         report.opened += 1;
         Ok(())
+    }
+
+    /// The key of a set; none where one of its persons was erased, or no keys are given.
+    fn key(
+        &mut self,
+        record_id: Uuid,
+        set: Vec<[u8; 16]>,
+    ) -> Result<Option<Arc<RecordKey>>, String> {
+        let Some(ring) = self.opening.keys else { return Ok(None) };
+        if let Some(last) = &self.last
+            && last.record_id == record_id
+            && last.set == set
+        {
+            return Ok(last.key.clone());
+        }
+        let key = derive(ring, record_id, &set)?.map(Arc::new);
+        self.last = Some(Derived { record_id, set, key: key.clone() });
+        Ok(key)
     }
 
     fn leaf(&mut self, payload: &[u8], report: &mut Report) -> Result<(), String> {
@@ -147,10 +190,11 @@ impl<'k, 's> Opener<'k, 's> {
     }
 
     fn record(&mut self, state: &State, payload: &[u8], report: &mut Report) -> Result<(), String> {
-        // Both are reported elsewhere, and so is a leaf that is not canonical.
-        let (Some(begun), Ok(leaf)) = (state.at, serde_json::from_slice::<Leaf>(payload)) else {
+        // Both are reported elsewhere.
+        let (Some(begun), Ok(leaf)) = (state.at, read_leaf(payload, None)) else {
             return Ok(());
         };
+        let record_id = Uuid::from_bytes(leaf.record_id);
         let mut keys = Vec::new();
         let mut groups = Vec::new();
         if state.has_sealed {
@@ -160,21 +204,27 @@ impl<'k, 's> Opener<'k, 's> {
                 return Ok(());
             };
             for set in sets {
-                let key = match self.opening.keys {
-                    Some(ring) => derive(ring, leaf.record_id, &set)?,
-                    None => None,
-                };
-                keys.push(key);
+                keys.push(self.key(record_id, set)?);
             }
             groups = found;
         }
-        let opened = open_record(self.opening.tenant, leaf, &state.open, &groups, &keys)?;
-        report.opened += (groups.len() - opened.closed_groups) as u64;
+        let (events, groups) = (leaf.events.as_slice(), groups.as_slice());
+        let tenant = self.opening.tenant;
+        let fields = Fields { tenant, record_id, events, open: &state.open, groups, keys: &keys };
+        let closed_groups = match &mut self.sink {
+            None => fields.check()?,
+            Some(sink) => {
+                let opened = fields.join()?;
+                let closed_groups = opened.closed_groups;
+                // It was just read as one.
+                let Ok(leaf) = Leaf::read(payload) else { return Ok(()) };
+                sink(OpenedRecord::new(begun, leaf, opened), report);
+                closed_groups
+            }
+        };
+        report.opened += (groups.len() - closed_groups) as u64;
         if self.opening.keys.is_some() {
-            report.erased += opened.closed_groups as u64;
-        }
-        if let Some(sink) = &mut self.sink {
-            sink(OpenedRecord { at: begun, ..opened }, report);
+            report.erased += closed_groups as u64;
         }
         Ok(())
     }
@@ -230,67 +280,84 @@ pub(crate) fn open_part(
     Codec::default().decompress(&packed).map_err(|error| error.to_string())
 }
 
-/// Opens the groups whose keys are there, and joins their fields with the open ones.
-pub(crate) fn open_record(
-    tenant: &str,
-    leaf: Leaf,
-    open: &[u8],
-    groups: &[SealedGroup<'_>],
-    keys: &[Option<RecordKey>],
-) -> Result<OpenedRecord, String> {
-    let data =
-        OpenData::read(open).map_err(|error| format!("the open part is not readable: {error}"))?;
-    if data.events.len() != leaf.events.len() {
-        return Err("the open part has another number of events than the leaf".to_owned());
+// === impl Fields ===
+
+impl<K: Borrow<RecordKey>> Fields<'_, K> {
+    /// Opens the groups whose keys are there, and joins their fields with the open ones.
+    pub(crate) fn join(&self) -> Result<Opened<Event>, String> {
+        self.each(|data, index, stated, fields| {
+            Ok(Event {
+                event_id: stated.event_id,
+                component: stated.component,
+                timestamp: data.timestamp(index),
+                data: data.join(index, stated.event_type, fields)?,
+            })
+        })
     }
-    let mut plains = Vec::new();
-    let mut closed_groups = 0;
-    for (number, group) in groups.iter().enumerate() {
-        let Some(key) = keys.get(number).and_then(Option::as_ref) else {
-            closed_groups += 1;
-            continue;
-        };
-        if key.commitment() != *group.commitment {
-            return Err(format!("sealed group {number} is committed to another key"));
+
+    /// Whether all could be joined; returns how many groups could not be opened.
+    fn check(&self) -> Result<usize, String> {
+        let opened =
+            self.each(|data, index, stated, fields| data.check(index, stated.event_type, fields))?;
+        Ok(opened.closed_groups)
+    }
+
+    /// Opens the groups whose keys are there, and does something with each event.
+    fn each<E>(
+        &self,
+        make: impl Fn(&OpenData<'_>, usize, &LeafEvent, &[Vec<&RawValue>]) -> serde_json::Result<E>,
+    ) -> Result<Opened<E>, String> {
+        let data = OpenData::read(self.open)
+            .map_err(|error| format!("the open part is not readable: {error}"))?;
+        if data.events.len() != self.events.len() {
+            return Err("the open part has another number of events than the leaf".to_owned());
         }
-        let aad = seal::aad(tenant, leaf.record_id.as_bytes(), 0, number as u8, 0);
-        let plain = key.open(&aad, group.sealed).map_err(|error| error.to_string())?;
-        plains.push((number, plain));
-    }
-    let mut fields = Vec::with_capacity(plains.len());
-    for (number, plain) in &plains {
-        let group = OpenData::read_sealed(plain)
-            .map_err(|error| format!("sealed group {number} is not readable: {error}"))?;
-        if group.len() != leaf.events.len() {
-            return Err(format!(
-                "sealed group {number} has another number of events than the leaf"
-            ));
+        let plains = self.plains()?;
+        let mut fields = Vec::with_capacity(plains.len());
+        for (number, plain) in &plains {
+            let group = OpenData::read_sealed(plain)
+                .map_err(|error| format!("sealed group {number} is not readable: {error}"))?;
+            if group.len() != self.events.len() {
+                return Err(format!(
+                    "sealed group {number} has another number of events than the leaf"
+                ));
+            }
+            fields.push(group);
         }
-        fields.push(group);
+        let mut events = Vec::with_capacity(self.events.len());
+        for (index, stated) in self.events.iter().enumerate() {
+            events.push(
+                make(&data, index, stated, &fields).map_err(|error| {
+                    format!("event {} is not readable: {error}", stated.event_id)
+                })?,
+            );
+        }
+        let closed_groups = self.groups.len() - plains.len();
+        Ok(Opened { trace_id: data.trace_id, request_id: data.request_id, events, closed_groups })
     }
-    let events = join(&leaf, &data, &fields)?;
-    Ok(OpenedRecord {
-        at: Position { epoch: 0, segment: 0, offset: 0 },
-        leaf,
-        trace_id: data.trace_id,
-        request_id: data.request_id,
-        events,
-        closed_groups,
-    })
+
+    /// The groups that keys open, with their numbers.
+    fn plains(&self) -> Result<Vec<(usize, Vec<u8>)>, String> {
+        let mut plains = Vec::with_capacity(self.groups.len());
+        for (number, group) in self.groups.iter().enumerate() {
+            let Some(key) = self.keys.get(number).and_then(Option::as_ref) else { continue };
+            let key = key.borrow();
+            if key.commitment() != *group.commitment {
+                return Err(format!("sealed group {number} is committed to another key"));
+            }
+            let aad = seal::aad(self.tenant, self.record_id.as_bytes(), 0, number as u8, 0);
+            let plain = key.open(&aad, group.sealed).map_err(|error| error.to_string())?;
+            plains.push((number, plain));
+        }
+        Ok(plains)
+    }
 }
 
-fn join(leaf: &Leaf, data: &OpenData<'_>, fields: &[Vec<&RawValue>]) -> Result<Vec<Event>, String> {
-    let mut events = Vec::with_capacity(leaf.events.len());
-    for (index, (stated, open)) in leaf.events.iter().zip(&data.events).enumerate() {
-        let data: EventData = data
-            .join(index, stated.event_type, fields)
-            .map_err(|error| format!("event {} is not readable: {error}", stated.event_id))?;
-        events.push(Event {
-            event_id: stated.event_id,
-            component: stated.component,
-            timestamp: open.timestamp,
-            data,
-        });
+// === impl OpenedRecord ===
+
+impl OpenedRecord {
+    fn new(at: Position, leaf: Leaf, opened: Opened<Event>) -> Self {
+        let Opened { trace_id, request_id, events, closed_groups } = opened;
+        Self { at, leaf, trace_id, request_id, events, closed_groups }
     }
-    Ok(events)
 }
