@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 export AUDIT_LAYER_CACHE=${AUDIT_LAYER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/audit-layer}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$AUDIT_LAYER_CACHE/target}
 cargo build --quiet --locked --release -p cli
-cargo build --quiet --locked --release -p testkit --example open_loop --example mock_provider
+cargo build --quiet --locked --release -p testkit --example open_loop --example mock_provider --example disk_alone
 cargo build --quiet --locked --release -p index-sqlite --example index_rate
 cargo build --quiet --locked --release -p policy --example detect_lines
 if [ "${1:-}" = detectors ]; then
