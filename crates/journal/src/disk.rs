@@ -1,8 +1,9 @@
 //! What the journal asks of a file system. Tests put faults in here.
 
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{Advice, OFlags, fadvise, fcntl_getfl, fcntl_setfl};
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +11,9 @@ use std::sync::Arc;
 /// Zeros are written in pieces of this size.
 const ZEROS_BYTES: usize = 256 << 10;
 static ZEROS: Zeros = Zeros([0; ZEROS_BYTES]);
+
+/// The unit in which the kernel keeps files in memory.
+pub(crate) const PAGE_BYTES: u64 = 4096;
 
 /// Aligned as writes past the page cache demand.
 #[repr(align(4096))]
@@ -55,6 +59,8 @@ pub trait DiskFile: Send + Sync {
     fn size(&self) -> io::Result<u64>;
     /// Cuts the file off, or lengthens it by zeros.
     fn set_size(&self, bytes: u64) -> io::Result<()>;
+    /// Nobody is likely to read these bytes soon: their memory may serve others.
+    fn forget(&self, _from: u64, _to: u64) {}
 }
 
 /// The system's own file system.
@@ -141,6 +147,16 @@ impl DiskFile for RealFile {
 
     fn set_size(&self, bytes: u64) -> io::Result<()> {
         self.0.set_len(bytes)
+    }
+
+    fn forget(&self, from: u64, to: u64) {
+        // A page of which the beginning has left already leaves with its end.
+        let from = from - from % PAGE_BYTES;
+        let bytes = NonZeroU64::new(to.saturating_sub(from));
+        if let Some(bytes) = bytes {
+            // What the system makes of this changes nothing but speed.
+            let _advised = fadvise(&self.0, from, Some(bytes), Advice::DontNeed);
+        }
     }
 }
 

@@ -1,11 +1,10 @@
 //! What is written next, as whole pages. A part of a page that the kernel has dropped from
 //! memory would have to be read from the disk before it could be changed, while records wait.
 
-use crate::disk::{DiskFile, read_full, write_full};
+use crate::disk::{self, DiskFile, read_full, write_full};
 use std::io;
 
-/// The unit in which the kernel keeps files in memory.
-const PAGE_BYTES: usize = 4096;
+const PAGE_BYTES: usize = disk::PAGE_BYTES as usize;
 /// A buffer that one huge record made larger than this is given back.
 const BUFFER_BYTES_KEPT: usize = 16 << 20;
 

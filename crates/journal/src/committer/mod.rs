@@ -2,6 +2,7 @@
 //! where nobody else is at work, the caller's own.
 
 mod batch;
+mod cached;
 mod rollover;
 
 use crate::ahead::{Ahead, Prepared};
@@ -21,6 +22,7 @@ use crate::shared::{Progress, Shared, lock};
 use crate::stats::ClockJump;
 use crate::{Error, Position};
 use batch::Batch;
+use cached::Cached;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -86,6 +88,7 @@ pub(crate) struct Committer {
     /// As it was at the start of the batch.
     before: Counted,
     batch: Batch,
+    cached: Cached,
     replies: Vec<(Reply, Committed)>,
     leaves: u64,
     leaf: Vec<u8>,
@@ -131,6 +134,7 @@ impl Committer {
             counted,
             before: counted,
             batch,
+            cached: Cached::default(),
             replies: Vec::new(),
             leaves: 0,
             leaf: Vec::new(),
@@ -318,6 +322,7 @@ impl Committer {
             return Ok(());
         }
         let sync = sync || self.durability == Durability::Disk;
+        let from = self.end.offset;
         let result = self.write_batch(sync);
         if let Err(error) = &result {
             self.counted = self.before;
@@ -329,6 +334,7 @@ impl Committer {
         } else {
             self.acknowledge(sync);
             self.batch.follow(self.end.offset);
+            self.cached.wrote(&self.file, from, self.end.offset);
         }
         self.before = self.counted;
         self.leaves = 0;
