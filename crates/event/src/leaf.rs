@@ -210,11 +210,12 @@ fn put_uuid(id: Uuid, out: &mut Vec<u8>) {
 }
 
 fn put_hash(hash: &[u8; 32], out: &mut Vec<u8>) {
-    out.push(b'"');
-    for byte in hash {
-        out.push(hex_digit(byte >> 4));
-        out.push(hex_digit(*byte));
+    let mut text = [0; 64];
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(hash) {
+        *pair = [hex_digit(byte >> 4), hex_digit(*byte)];
     }
+    out.push(b'"');
+    out.extend_from_slice(&text);
     out.push(b'"');
 }
 

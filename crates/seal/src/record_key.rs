@@ -151,8 +151,7 @@ pub(crate) fn seal_into(
     out: &mut Vec<u8>,
 ) -> Result<()> {
     let start = out.len();
-    let mut nonce = [0; NONCE_BYTES];
-    kdf::fill(&mut nonce)?;
+    let nonce = kdf::public::<NONCE_BYTES>()?;
     out.reserve(plain.len() + SEALED_OVERHEAD_BYTES);
     out.extend_from_slice(&nonce);
     out.extend_from_slice(plain);
