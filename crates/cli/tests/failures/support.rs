@@ -2,11 +2,11 @@
 
 use event::{Decision, Origin};
 use recorder::{Projector, RecordReader};
+use rustix::process::{Pid, Signal, kill_process};
 use seal::{KeyRing, LocalKeyFile};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use testkit::{Answer, AuditLayer, AuditLayerBuilder, Client};
 
@@ -105,7 +105,8 @@ pub async fn kill(server: &AuditLayer) {
     let ours = String::from_utf8_lossy(&command).contains(server.data().to_str().unwrap());
     if ours {
         // It may end by itself meanwhile.
-        let _ = Command::new("kill").args(["-9", &pid]).stderr(Stdio::null()).status();
+        let pid = pid.parse().ok().and_then(Pid::from_raw).unwrap();
+        let _ = kill_process(pid, Signal::KILL);
     }
     let released = tokio::task::spawn_blocking(move || std::fs::File::open(lock)?.lock());
     released.await.unwrap().unwrap();
