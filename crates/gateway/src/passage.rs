@@ -68,10 +68,10 @@ pub(crate) async fn route(
         router::route(&call, plan, first, sending, writer.as_ref(), &mut to).await;
     match end {
         End::Answered(response, from) => {
-            let reply = Reply { call, facts, from, trail, guarded };
-            return reply.relay(writer, response, to).await;
+            let reply = Box::new(Reply { call, facts, from, trail, guarded });
+            return Box::pin(reply.relay(writer, response, to)).await;
         }
-        End::Failed(nobody) => fail(&call, nobody, trail, &mut writer, to).await,
+        End::Failed(nobody) => Box::pin(fail(&call, nobody, trail, &mut writer, to)).await,
         End::Gone(provider) => answer::record_gone(&call, provider, trail, &mut writer).await,
         End::Unrecorded(error) => {
             answer_refusal(&call, &Refusal::unrecorded(&error, true), to);

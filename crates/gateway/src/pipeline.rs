@@ -29,6 +29,9 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 use wire::RequestFacts;
 
+/// What seldom happens; in a place of its own, so that it adds nothing to what every call moves.
+type Seldom<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 /// Answers one request. The work goes on without the caller, so that it is always recorded.
 pub(crate) async fn handle(
     shared: Arc<Shared>,
@@ -50,7 +53,7 @@ async fn run(shared: Arc<Shared>, request: Request<Incoming>, peer: IpAddr, to: 
     let (call, admitted) = admit(&shared, head, peer, arrived, arrived_at);
     if let Err(refusal) = admitted {
         if refusal.code == Code::InvalidApiKey {
-            return refuse_unauthenticated(call, refusal, to).await;
+            return Box::pin(refuse_unauthenticated(call, refusal, to)).await;
         }
         return refuse(&call, refusal, &[], to).await;
     }
@@ -70,7 +73,7 @@ async fn run(shared: Arc<Shared>, request: Request<Incoming>, peer: IpAddr, to: 
     let shared = call.shared.clone();
     let listed = shared.targets.as_ref().and_then(|t| listing(t, &call.method, &call.path));
     match listed {
-        Some(Ok(body)) => return list_models(&call, &facts, body, to).await,
+        Some(Ok(body)) => return Box::pin(list_models(&call, &facts, body, to)).await,
         Some(Err(refusal)) => return refuse(&call, refusal, &received, to).await,
         None => {}
     }
@@ -79,7 +82,7 @@ async fn run(shared: Arc<Shared>, request: Request<Incoming>, peer: IpAddr, to: 
         Joined::Done => return,
     };
     match router::plan(&shared, &call, &facts) {
-        Ok(plan) => Box::pin(enter(call, plan, facts, received, to)).await,
+        Ok(plan) => enter(call, plan, facts, received, to).await,
         Err(refusal) => refuse(&call, refusal, &received, to).await,
     }
 }
@@ -90,7 +93,7 @@ async fn enter(call: Call, plan: Plan<'_>, facts: RequestFacts, received: Bytes,
     let Some(guard) = &shared.guard else {
         let body = received.clone();
         let passing = Passing { facts, received, body, guarded: None };
-        passage::route(call, plan, passing, Begun::New(Vec::new()), to).await;
+        Box::pin(passage::route(call, plan, passing, Begun::New(Vec::new()), to)).await;
         return;
     };
     let providers = plan.providers();
@@ -100,7 +103,7 @@ async fn enter(call: Call, plan: Plan<'_>, facts: RequestFacts, received: Bytes,
             Box::pin(resume::hold(call, desk, verdict, facts, received, to)).await;
         }
         (Outcome::Block | Outcome::Escalate, _) => {
-            block(&call, &verdict, &facts, &received, to).await;
+            Box::pin(block(&call, &verdict, &facts, &received, to)).await;
         }
         (outcome, _) => {
             let Verdict { facts: seen, events, body, tokens, .. } = verdict;
@@ -108,7 +111,7 @@ async fn enter(call: Call, plan: Plan<'_>, facts: RequestFacts, received: Bytes,
                 Guarded { facts: seen, outcome, tokens, received: received.clone(), review: None };
             let body = body.unwrap_or_else(|| received.clone());
             let passing = Passing { facts, received, body, guarded: Some(guarded) };
-            passage::route(call, plan, passing, Begun::New(events), to).await;
+            Box::pin(passage::route(call, plan, passing, Begun::New(events), to)).await;
         }
     }
 }
@@ -258,16 +261,18 @@ async fn list_models(call: &Call, facts: &RequestFacts, body: String, to: Caller
 }
 
 /// Refuses and records it.
-async fn refuse(call: &Call, refusal: Refusal, received: &[u8], to: Caller) {
-    let refusal = match call.record_rejection(&refusal, received, None).await {
-        Ok(()) => refusal,
-        Err(_) if call.shared.settings.on_record_failure == OnRecordFailure::Forward => {
-            call.shared.recorder.note_gap();
-            refusal
-        }
-        Err(error) => Refusal::unrecorded(&error, false),
-    };
-    answer_refusal(call, &refusal, to);
+fn refuse<'a>(call: &'a Call, refusal: Refusal, received: &'a [u8], to: Caller) -> Seldom<'a> {
+    Box::pin(async move {
+        let refusal = match call.record_rejection(&refusal, received, None).await {
+            Ok(()) => refusal,
+            Err(_) if call.shared.settings.on_record_failure == OnRecordFailure::Forward => {
+                call.shared.recorder.note_gap();
+                refusal
+            }
+            Err(error) => Refusal::unrecorded(&error, false),
+        };
+        answer_refusal(call, &refusal, to);
+    })
 }
 
 /// Refusals before authentication beyond a rate are merged into one record.
@@ -290,7 +295,7 @@ struct Refused {
 }
 
 impl Merged for Refused {
-    fn record(self: Box<Self>, count: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn record(self: Box<Self>, count: u64) -> Seldom<'static> {
         Box::pin(async move {
             let recorded = self.call.record_rejection(&self.refusal, &[], Some(count)).await;
             if let Err(error) = recorded {

@@ -57,7 +57,7 @@ pub(crate) async fn watch_delivery(
 ) -> Option<DecisionWriter> {
     let Some(bytes) = delivery.failed_after().await else { return writer };
     if let Some(writer) = writer {
-        record_undelivered(writer, bytes).await;
+        Box::pin(record_undelivered(writer, bytes)).await;
     }
     None
 }

@@ -59,7 +59,7 @@ impl Reply<'_> {
     /// Takes the answer in and passes it on. Gives the writer back where the call ended with an
     /// answer that was recorded and taken.
     pub(crate) async fn relay(
-        mut self,
+        mut self: Box<Self>,
         mut writer: Option<DecisionWriter>,
         response: Response<Incoming>,
         to: Caller,
@@ -124,7 +124,8 @@ impl Reply<'_> {
             let answer = Stopped { end, bodies, last };
             return Box::pin(self.stop(held, writer, answer, out)).await;
         }
-        let refusal = self.record(writer.as_mut(), end, verdict, bodies).await;
+        let (answered, events) = self.ended(end, verdict);
+        let refusal = self.record(writer.as_mut(), &answered, events, bodies).await;
         self.release(out, last, received.trailers, ending, refusal, writer).await
     }
 
@@ -326,20 +327,25 @@ impl Reply<'_> {
         if ending == Ending::Complete && open_ended { Ending::UpstreamInterrupted } else { ending }
     }
 
-    /// Records the outcome; where that fails, what the caller gets instead.
-    async fn record(
-        &mut self,
-        writer: Option<&mut DecisionWriter>,
-        end: End,
-        verdict: Option<Verdict>,
-        bodies: Vec<BodyWriter>,
-    ) -> Option<Refusal> {
+    /// How the call ended, and the events that say so.
+    fn ended(&self, end: End, verdict: Option<Verdict>) -> (Answered, Vec<Event>) {
         let answered = end.answered.clone();
         let completed = self.completed(end, verdict.as_ref());
         self.spend(&completed);
         let mut events = verdict.map(|verdict| verdict.events).unwrap_or_default();
         events.push(Event::new(Component::Gateway, Timestamp::now(), completed));
-        let error = self.write(writer?, &answered, events, bodies).await.err()?;
+        (answered, events)
+    }
+
+    /// Records the outcome; where that fails, what the caller gets instead.
+    async fn record(
+        &mut self,
+        writer: Option<&mut DecisionWriter>,
+        answered: &Answered,
+        events: Vec<Event>,
+        bodies: Vec<BodyWriter>,
+    ) -> Option<Refusal> {
+        let error = self.write(writer?, answered, events, bodies).await.err()?;
         release::unrecorded_outcome(&self.call, &error)
     }
 
