@@ -13,6 +13,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
+use testkit::percentiles;
 
 /// About what one of our records takes on disk.
 const RECORD_BYTES: usize = 2_560;
@@ -88,13 +89,4 @@ fn write(file: &File, due: &Receiver<Due>, calls: usize) -> Result<(Vec<f64>, Ve
         }
     }
     Ok((syncs, both))
-}
-
-fn percentiles(values: &mut [f64]) -> serde_json::Value {
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        let rank = (share * values.len() as f64).ceil() as usize;
-        values.get(rank.saturating_sub(1)).copied()
-    };
-    json!({"p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "p99_9": at(0.999)})
 }

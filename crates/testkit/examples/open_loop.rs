@@ -16,6 +16,7 @@ use serde_json::json;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use testkit::percentiles;
 use tokio::sync::mpsc;
 
 const QUESTION: &str = "Summarise this complaint: I was charged the card fee twice in October and \
@@ -138,13 +139,4 @@ fn print_summary(samples: impl Iterator<Item = Result<Sample, AnyError>>) {
         json!({"answered": whole.len(), "failed": failed, "failure": failure,
             "first_byte_ms": percentiles(&mut first), "whole_ms": percentiles(&mut whole)})
     );
-}
-
-fn percentiles(values: &mut [f64]) -> serde_json::Value {
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        let rank = (share * values.len() as f64).ceil() as usize;
-        values.get(rank.saturating_sub(1)).copied()
-    };
-    json!({"p50": at(0.5), "p90": at(0.9), "p99": at(0.99), "p99_9": at(0.999), "max": at(1.0)})
 }
