@@ -20,6 +20,8 @@ CACHE = Path(os.environ["AUDIT_LAYER_CACHE"])
 RELEASE = Path(os.environ["CARGO_TARGET_DIR"]) / "release"
 PASSWORD = "bench-admin-password"
 START_SECONDS_MAX = 120
+# Queries are asked for one after the other, as fast as they are answered.
+ASKING = '{ rate = "10000/s", burst = 10000 }'
 
 ANSWER = json.dumps(
     {
@@ -262,7 +264,7 @@ def product(target: Service, policies: Path | None = None) -> Product:
     scratch = Path(tempfile.mkdtemp())
     configuration = scratch / "audit-layer.toml"
     chosen = f"directory = {json.dumps(str(policies))}" if policies else "enabled = false"
-    configuration.write_text(f"[policies]\n{chosen}\n")
+    configuration.write_text(f"[policies]\n{chosen}\n[api]\nuser_limits = {ASKING}\n")
     data, log, binary = scratch / "data", scratch / "log.txt", RELEASE / "audit-layer"
     gateway, api = free_port(), free_port()
     process = spawn(
