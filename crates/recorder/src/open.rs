@@ -68,6 +68,15 @@ pub enum OpenError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// The key is gone that signed this log's checkpoints.
+    #[error(
+        "{path} is missing, and it signed the checkpoints of this log: restore it from its backup, \
+         or run `audit-layer recover --new-epoch` to go on under a new key"
+    )]
+    SigningKeyMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
     /// Calls that a crash cut off could not be ended.
     #[error(transparent)]
     Interrupted(#[from] InterruptedError),
@@ -155,7 +164,7 @@ pub async fn open_holding(
     let provider = Arc::new(seal::LocalKeyFile::load_or_create(&keys_dir)?);
     let keys = Arc::new(KeyRing::open(&keys_file, provider, seal::Options::default())?);
     let staff = keys.get_or_create(KeyClass::Staff, "staff").await?;
-    let signing = seal::SigningKey::load_or_create(&keys_dir)?;
+    let signing = signing_key(&keys_dir, recovered.next_seq > 0)?;
     let progress = journal.committed();
     let meta = journal.meta().clone();
     let signer = LogSigner { name: origin(&options, &meta, meta.epoch), key: signing };
@@ -188,6 +197,18 @@ pub async fn open_holding(
         interrupted,
         held,
         sealer_failed,
+    })
+}
+
+/// The key that signs checkpoints. One that `signed` before is never replaced: whoever trusts it
+/// would not trust the next.
+fn signing_key(dir: &Path, signed: bool) -> Result<seal::SigningKey, OpenError> {
+    if !signed {
+        return Ok(seal::SigningKey::load_or_create(dir)?);
+    }
+    seal::SigningKey::load(dir).map_err(|error| match error {
+        seal::Error::NoKeyFile { path } => OpenError::SigningKeyMissing { path },
+        other => other.into(),
     })
 }
 

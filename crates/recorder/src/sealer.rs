@@ -41,6 +41,12 @@ pub enum SealerError {
         /// Size of the signed state.
         size: u64,
     },
+    /// The last checkpoint is another key's.
+    #[error(
+        "the last checkpoint of this log was not signed by keys/signing: restore the key that \
+         signed it, or run `audit-layer recover --new-epoch` to go on under this one"
+    )]
+    OtherKey,
     /// The signed state cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
@@ -115,9 +121,12 @@ impl Sealer {
     ) -> Result<(Self, watch::Receiver<u64>), SealerError> {
         let files = LedgerFiles::new(&data.join("ledger"), epoch);
         let vkey = signer.vkey()?;
-        files.create(&vkey.to_string())?;
         let state = StateStore::open(state_dir, &signer.name)?;
         let signed = state.load()?;
+        if signed.as_ref().is_some_and(|signed| !signed.is_by(&vkey)) {
+            return Err(SealerError::OtherKey);
+        }
+        files.create(&vkey.to_string())?;
         if let Some(signed) = signed.as_ref().filter(|signed| signed.size > progress.next_seq) {
             return Err(SealerError::RolledBack {
                 journal: progress.next_seq,

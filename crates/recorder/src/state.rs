@@ -1,7 +1,7 @@
 //! The last signed state, kept outside the data directory: a directory that was rolled back to an
 //! older copy, or a second signer, is found out before anything is signed.
 
-use ledger::Hash;
+use ledger::{Hash, SignedCheckpoint, VerifierKey};
 use record::{SLOT_BYTES, SlotValue, read_slots, write_slot};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -149,5 +149,11 @@ fn make(dir: &Path, path: &Path) -> io::Result<File> {
 impl SignedState {
     pub(crate) fn root(&self) -> Option<Hash> {
         Hash::from_base64(&self.root)
+    }
+
+    /// Whether this key signed it.
+    pub(crate) fn is_by(&self, key: &VerifierKey) -> bool {
+        SignedCheckpoint::parse(self.checkpoint.as_bytes())
+            .is_ok_and(|signed| signed.note().verify(std::slice::from_ref(key)).is_ok())
     }
 }

@@ -3,6 +3,7 @@
 use crate::disk::Tmpfs;
 use crate::support::{builder, call, settle, verify};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use testkit::{AuditLayer, Behaviour, Client, MockProvider};
@@ -114,6 +115,20 @@ async fn other_files_that_are_damaged_are_named_or_made_again() {
         let Err(output) = server.try_start().await else { panic!("a new key store was made") };
         assert!(output.contains("subjects.db") && output.contains("restore"), "{output}");
         fs::write(&path, &sound).unwrap();
+    }
+    // Nor a new key to sign with, nor is another one taken: whoever checks the log trusts the first.
+    let path = server.data().join("keys/signing");
+    let sound = fs::read(&path).unwrap();
+    for other in [None, Some("a".repeat(64))] {
+        fs::remove_file(&path).unwrap();
+        if let Some(other) = other {
+            fs::write(&path, other).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let Err(output) = server.try_start().await else { panic!("another key would sign") };
+        assert!(output.contains("keys/signing") && output.contains("--new-epoch"), "{output}");
+        fs::write(&path, &sound).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
     // The ledger is derived: what is damaged of it is made again.
     let tile = server.data().join("ledger/00000001/tile/0");
