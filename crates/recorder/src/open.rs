@@ -161,7 +161,13 @@ pub async fn open_holding(
     if (recovered.next_seq > 0 || journal.meta().epoch > 1) && is_none(&keys_file) {
         return Err(OpenError::KeysMissing { path: keys_file });
     }
-    let provider = Arc::new(seal::LocalKeyFile::load_or_create(&keys_dir)?);
+    // A key store can be opened with the key only that it was made with.
+    let provider = if is_none(&keys_file) {
+        seal::LocalKeyFile::load_or_create(&keys_dir)?
+    } else {
+        seal::LocalKeyFile::load(&keys_dir)?
+    };
+    let provider = Arc::new(provider);
     let keys = Arc::new(KeyRing::open(&keys_file, provider, seal::Options::default())?);
     let staff = keys.get_or_create(KeyClass::Staff, "staff").await?;
     let signing = signing_key(&keys_dir, recovered.next_seq > 0)?;

@@ -80,6 +80,50 @@ async fn a_corrupted_journal_is_refused_with_its_place() {
 }
 
 #[tokio::test]
+async fn keys_that_were_used_are_never_made_anew() {
+    let provider = MockProvider::start(Behaviour::good()).await;
+    let root = tempfile::tempdir().unwrap();
+    let mut server = recorded(&provider, &root.path().join("data")).await;
+    // Without its keys nothing in the journal could be read: a new store is not made silently.
+    let path = server.data().join("subjects.db");
+    settle(&path);
+    let sound = fs::read(&path).unwrap();
+    for missing in [true, false] {
+        fs::remove_file(&path).unwrap();
+        if !missing {
+            fs::write(&path, "").unwrap();
+        }
+        let Err(output) = server.try_start().await else { panic!("a new key store was made") };
+        assert!(output.contains("subjects.db") && output.contains("restore"), "{output}");
+        fs::write(&path, &sound).unwrap();
+    }
+    // Nor a new key for the keys in it.
+    let path = server.data().join("keys/kek");
+    let aside = path.with_extension("aside");
+    fs::rename(&path, &aside).unwrap();
+    let Err(output) = server.try_start().await else { panic!("a new key-encryption key was made") };
+    assert!(output.contains("keys/kek") && output.contains("restore"), "{output}");
+    assert!(!path.exists(), "a new key-encryption key was made");
+    fs::rename(&aside, &path).unwrap();
+    // Nor a new key to sign with, nor is another one taken: whoever checks the log trusts the first.
+    let path = server.data().join("keys/signing");
+    let sound = fs::read(&path).unwrap();
+    for other in [None, Some("a".repeat(64))] {
+        fs::remove_file(&path).unwrap();
+        if let Some(other) = other {
+            fs::write(&path, other).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let Err(output) = server.try_start().await else { panic!("another key would sign") };
+        assert!(output.contains("keys/signing") && output.contains("--new-epoch"), "{output}");
+        fs::write(&path, &sound).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    server.start().await;
+    assert!(server.stop().await.success());
+}
+
+#[tokio::test]
 async fn other_files_that_are_damaged_are_named_or_made_again() {
     let provider = MockProvider::start(Behaviour::good()).await;
     let root = tempfile::tempdir().unwrap();
@@ -102,33 +146,6 @@ async fn other_files_that_are_damaged_are_named_or_made_again() {
         assert!(output.contains(named), "{file}: {output}");
         assert!(!output.contains("panicked"), "{file}: {output}");
         fs::write(&path, sound).unwrap();
-    }
-    // Without its keys nothing in the journal could be read: a new store is not made silently.
-    let path = server.data().join("subjects.db");
-    settle(&path);
-    let sound = fs::read(&path).unwrap();
-    for missing in [true, false] {
-        fs::remove_file(&path).unwrap();
-        if !missing {
-            fs::write(&path, "").unwrap();
-        }
-        let Err(output) = server.try_start().await else { panic!("a new key store was made") };
-        assert!(output.contains("subjects.db") && output.contains("restore"), "{output}");
-        fs::write(&path, &sound).unwrap();
-    }
-    // Nor a new key to sign with, nor is another one taken: whoever checks the log trusts the first.
-    let path = server.data().join("keys/signing");
-    let sound = fs::read(&path).unwrap();
-    for other in [None, Some("a".repeat(64))] {
-        fs::remove_file(&path).unwrap();
-        if let Some(other) = other {
-            fs::write(&path, other).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        }
-        let Err(output) = server.try_start().await else { panic!("another key would sign") };
-        assert!(output.contains("keys/signing") && output.contains("--new-epoch"), "{output}");
-        fs::write(&path, &sound).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
     // The ledger is derived: what is damaged of it is made again.
     let tile = server.data().join("ledger/00000001/tile/0");
