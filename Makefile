@@ -9,7 +9,7 @@ export PATH := $(CACHE)/tools/bin:$(PATH)
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench lint fmt docs fuzz
+.PHONY: help setup run test bench profile lint fmt docs fuzz
 
 help: ## lists the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,10 @@ test: ## runs every check and every test; the last line says how many passed
 bench: ## compares with nginx, LiteLLM and Portkey; writes bench/results/
 	@tools/setup.sh bench
 	@bench/run.sh
+
+profile: ## measures anew what a release is optimised for (tools/release.profdata); twenty minutes
+	@tools/setup.sh bench
+	@tools/profile.sh
 
 lint: ## format check, clippy, dependency rules, unused dependencies
 	@tools/setup.sh lint

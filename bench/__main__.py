@@ -15,6 +15,7 @@ from . import report
 from .load import BODY, deliver, disk_alone, fdatasync_ms, open_loop, wrk
 from .services import (
     ANSWER,
+    PROGRAM,
     RELEASE,
     ROOT,
     NotAvailable,
@@ -338,7 +339,7 @@ def verify(ours: Product) -> dict:
         for _ in range(4):
             start = time.perf_counter()
             subprocess.run(
-                [RELEASE / "audit-layer", "verify", *flags, "--data", ours.data],
+                [PROGRAM, "verify", *flags, "--data", ours.data],
                 check=True, stdout=subprocess.DEVNULL,
             )  # fmt: skip
             times.append(time.perf_counter() - start)

@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ["AUDIT_LAYER_CACHE"])
 RELEASE = Path(os.environ["CARGO_TARGET_DIR"]) / "release"
+PROGRAM = Path(os.environ.get("AUDIT_LAYER_PROGRAM", RELEASE / "audit-layer"))
 PASSWORD = "bench-admin-password"
 START_SECONDS_MAX = 120
 # Queries are asked for one after the other, as fast as they are answered.
@@ -243,7 +244,7 @@ class Product(Service):
     def ingest_key(self) -> str:
         """A key that may report."""
         made = subprocess.run(
-            [RELEASE / "audit-layer", "keys", "create", "--source", "bench", "--scope", "ingest", "--data", self.data,
+            [PROGRAM, "keys", "create", "--source", "bench", "--scope", "ingest", "--data", self.data,
              "--json"],
             check=True, capture_output=True,
         )  # fmt: skip
@@ -265,10 +266,10 @@ def product(target: Service, policies: Path | None = None) -> Product:
     configuration = scratch / "audit-layer.toml"
     chosen = f"directory = {json.dumps(str(policies))}" if policies else "enabled = false"
     configuration.write_text(f"[policies]\n{chosen}\n[api]\nuser_limits = {ASKING}\n")
-    data, log, binary = scratch / "data", scratch / "log.txt", RELEASE / "audit-layer"
+    data, log = scratch / "data", scratch / "log.txt"
     gateway, api = free_port(), free_port()
     process = spawn(
-        [binary, "serve", "--config", configuration, "--data", data, "--upstream", base(target),
+        [PROGRAM, "serve", "--config", configuration, "--data", data, "--upstream", base(target),
          "--gateway-listen", f"127.0.0.1:{gateway}", "--api-listen", f"127.0.0.1:{api}"],
         log, env=os.environ | {"AUDIT_LAYER_ADMIN_PASSWORD": PASSWORD},
     )  # fmt: skip
@@ -287,7 +288,7 @@ def product(target: Service, policies: Path | None = None) -> Product:
                 raise RuntimeError(log.read_text(errors="replace")[-2000:]) from None
             time.sleep(0.1)
     made = subprocess.run(
-        [binary, "keys", "create", "--source", "bench", "--data", data, "--json"],
+        [PROGRAM, "keys", "create", "--source", "bench", "--data", data, "--json"],
         check=True, capture_output=True,
     )  # fmt: skip
     ours.headers = {

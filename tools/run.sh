@@ -5,6 +5,6 @@ cd "$(dirname "$0")/.."
 if [ ! -e "$CARGO_TARGET_DIR/release/audit-layer" ]; then
   echo "run: building the program (once; five to ten minutes on two cores)" >&2
 fi
-cargo build --quiet --locked --release -p cli
+tools/release.sh -p cli
 ln -sf "$CARGO_TARGET_DIR/release/audit-layer" audit-layer
 exec ./audit-layer serve --demo "$@"
