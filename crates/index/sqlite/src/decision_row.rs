@@ -44,7 +44,7 @@ pub const SELECT_BY_ID: &str = concat!("SELECT ", columns!(), " FROM audit_logs 
 pub const SELECT_BY_ROW: &str = concat!("SELECT ", columns!(), " FROM audit_logs WHERE _row = ?1");
 
 /// Inserts a row with [`write`]'s parameters.
-pub const INSERT: &str = "INSERT OR FAIL INTO audit_logs (id, timestamp, trace_id, request_id, origin, \
+pub const INSERT: &str = "INSERT INTO audit_logs (id, timestamp, trace_id, request_id, origin, \
     session_id, source, user_id, decision_type, provider, model, model_requested, method, path, \
     status_code, outcome, ending, error_code, finish_reason, latency_ms, ttft_ms, input_tokens, \
     output_tokens, total_tokens, cached_tokens, reasoning_tokens, usage_origin, cost_usd, \
@@ -55,12 +55,11 @@ pub const INSERT: &str = "INSERT OR FAIL INTO audit_logs (id, timestamp, trace_i
 
 /// Updates what the end of a call adds, with [`write`]'s parameters: what the request itself said
 /// is not named again, so that its indexes are left alone.
-pub const UPDATE_END: &str =
-    concat!("UPDATE OR FAIL audit_logs SET ", end_columns!(), update_where!());
+pub const UPDATE_END: &str = concat!("UPDATE audit_logs SET ", end_columns!(), update_where!());
 
 /// Updates everything that can change, with [`write`]'s parameters.
 pub const UPDATE_ALL: &str = concat!(
-    "UPDATE OR FAIL audit_logs SET session_id = ?6, source = ?7, user_id = ?8, \
+    "UPDATE audit_logs SET session_id = ?6, source = ?7, user_id = ?8, \
      decision_type = ?9, model_requested = ?12, method = ?13, path = ?14, streamed = ?34, \
      prompt_preview = ?35, timestamp = ?2, ",
     end_columns!(),

@@ -30,7 +30,7 @@ pub fn mask_for(needed: u8, span: i64) -> u8 {
 const INSERT: &str = "INSERT OR IGNORE INTO rollups VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, \
     ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
 
-const UPDATE: &str = "UPDATE OR FAIL rollups SET requests = requests + ?9, \
+const UPDATE: &str = "UPDATE rollups SET requests = requests + ?9, \
     running = running + ?10, errors = errors + ?11, blocked = blocked + ?12, \
     escalated = escalated + ?13, input_tokens = input_tokens + ?14, \
     output_tokens = output_tokens + ?15, total_tokens = total_tokens + ?16, \

@@ -229,35 +229,31 @@ INSERT INTO sqlite_stat1 VALUES
   ('audit_logs', 'audit_logs_timestamp', '1000000 1');
 ";
 
-/// Refusals. `audit_layer_fold()` exists on the indexer's connection alone; for anybody else the
-/// statement fails for want of it. `FAIL` and not `ABORT`: a statement that might have to be undone
-/// makes SQLite keep copies of every page that it changes. (No row ever gets past a refusal, so
-/// there is nothing to undo.) The indexer's own statements say `OR FAIL` for the same reason; its
-/// transaction is rolled back as a whole.
+/// Refusals, for everybody but the indexer, whose connection runs no triggers.
 const TRIGGERS: &str = "
 CREATE TRIGGER audit_events_no_update BEFORE UPDATE ON audit_events BEGIN
-  SELECT RAISE(FAIL, 'audit_events is write-once: UPDATE is refused');
+  SELECT RAISE(ABORT, 'audit_events is write-once: UPDATE is refused');
 END;
 CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events BEGIN
-  SELECT RAISE(FAIL, 'audit_events is write-once: DELETE is refused');
+  SELECT RAISE(ABORT, 'audit_events is write-once: DELETE is refused');
 END;
-CREATE TRIGGER audit_events_insert BEFORE INSERT ON audit_events WHEN NOT audit_layer_fold() BEGIN
-  SELECT RAISE(FAIL, 'audit_events is written by the indexer alone: INSERT is refused');
+CREATE TRIGGER audit_events_insert BEFORE INSERT ON audit_events BEGIN
+  SELECT RAISE(ABORT, 'audit_events is written by the indexer alone: INSERT is refused');
 END;
 CREATE TRIGGER audit_logs_no_delete BEFORE DELETE ON audit_logs BEGIN
-  SELECT RAISE(FAIL, 'audit_logs is the fold of audit_events: DELETE is refused');
+  SELECT RAISE(ABORT, 'audit_logs is the fold of audit_events: DELETE is refused');
 END;
-CREATE TRIGGER audit_logs_update BEFORE UPDATE ON audit_logs WHEN NOT audit_layer_fold() BEGIN
-  SELECT RAISE(FAIL, 'audit_logs is the fold of audit_events: UPDATE is refused');
+CREATE TRIGGER audit_logs_update BEFORE UPDATE ON audit_logs BEGIN
+  SELECT RAISE(ABORT, 'audit_logs is the fold of audit_events: UPDATE is refused');
 END;
-CREATE TRIGGER audit_logs_insert BEFORE INSERT ON audit_logs WHEN NOT audit_layer_fold() BEGIN
-  SELECT RAISE(FAIL, 'audit_logs is the fold of audit_events: INSERT is refused');
+CREATE TRIGGER audit_logs_insert BEFORE INSERT ON audit_logs BEGIN
+  SELECT RAISE(ABORT, 'audit_logs is the fold of audit_events: INSERT is refused');
 END;
 CREATE TRIGGER audit_records_no_update BEFORE UPDATE ON audit_records BEGIN
-  SELECT RAISE(FAIL, 'audit_records is write-once: UPDATE is refused');
+  SELECT RAISE(ABORT, 'audit_records is write-once: UPDATE is refused');
 END;
 CREATE TRIGGER audit_records_no_delete BEFORE DELETE ON audit_records BEGIN
-  SELECT RAISE(FAIL, 'audit_records is write-once: DELETE is refused');
+  SELECT RAISE(ABORT, 'audit_records is write-once: DELETE is refused');
 END;
 ";
 

@@ -18,13 +18,10 @@ const OPEN_DECISIONS_MAX: usize = 8_192;
 /// Page cache of the writing connection.
 const CACHE_BYTES: usize = 32 << 20;
 
-/// The row's number is left to SQLite, which gives the next: with one that we give, a statement
-/// with a trigger keeps copies of the pages it changes, in case the number is none.
-const INSERT_EVENT: &str = "INSERT OR FAIL INTO audit_events (event_id, decision_id, trace_id, \
+const INSERT_EVENT: &str = "INSERT INTO audit_events (event_id, decision_id, trace_id, \
     request_id, event_type, component, timestamp, event_data, _chunk) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-const INSERT_RECORD: &str =
-    "INSERT OR FAIL INTO audit_records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+const INSERT_RECORD: &str = "INSERT INTO audit_records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 /// All terms of a batch in one statement: the search table writes what it has gathered at the
 /// begin of every statement. The parameter is a JSON object of terms by key.
 const INSERT_TERMS: &str = "INSERT INTO audit_search (rowid, terms) \
