@@ -6,12 +6,15 @@ use index::{IndexWriter, ProjectedRecord};
 use journal::{Position, Progress};
 use seal::KeyRing;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// Records in one transaction of the index at most.
-const BATCH_RECORDS_MAX: usize = 1_024;
+/// Records that are read at once.
+const CHUNK_RECORDS: usize = 128;
+/// Chunks that are read ahead of the index.
+const CHUNKS_AHEAD: usize = 2;
 
 /// Why the index cannot follow.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +26,9 @@ pub enum IndexerError {
     /// The index refuses.
     #[error(transparent)]
     Index(#[from] index::Error),
+    /// The journal cannot be read ahead.
+    #[error("no thread to read ahead: {0}")]
+    Thread(std::io::Error),
 }
 
 /// Follows one journal.
@@ -47,37 +53,91 @@ impl Indexer {
         (Self { index, journal, keys, writer, at, indexed }, receiver)
     }
 
-    /// Indexes what the journal acknowledged; returns whether there was anything. `pace` is told
-    /// how long each batch took, and may wait.
+    /// Indexes what the journal acknowledged; returns whether there was anything. Before each
+    /// transaction `next` is told how long the one before took (none before the first), may wait,
+    /// and says how many records the transaction may have; none ends the work.
     pub(crate) fn catch_up(
         &mut self,
         progress: Progress,
-        stop: &dyn Fn() -> bool,
-        pace: &mut dyn FnMut(Duration),
+        next: &mut dyn FnMut(Option<Duration>) -> Option<usize>,
     ) -> Result<bool, IndexerError> {
         if self.at.is_some_and(|at| at >= progress.end) {
             return Ok(false);
         }
         let keys = self.keys.clone();
         let mut records = Projector::open(&self.journal, self.at, &keys)?;
-        let mut batch: Vec<ProjectedRecord> = Vec::with_capacity(BATCH_RECORDS_MAX);
-        let mut any = false;
-        while !stop() {
-            let began = Instant::now();
-            while batch.len() < BATCH_RECORDS_MAX
-                && let Some(record) = records.next(Some(progress.end))?
-            {
-                batch.push(record);
+        let first = chunk(&mut records, progress.end)?;
+        if first.len() < CHUNK_RECORDS {
+            let any = !first.is_empty() && next(None).is_some();
+            if any {
+                self.apply(&first)?;
             }
-            let Some(last) = batch.last() else { break };
-            let next = position_of(&last.next);
-            self.index.apply(&batch, &cursor_of(&self.writer, next))?;
-            self.at = Some(next);
-            self.indexed.send_replace(self.at);
+            return Ok(any);
+        }
+        // Far behind: the next records are read while these are written.
+        thread::scope(|scope| {
+            let (sender, chunks) = mpsc::sync_channel(CHUNKS_AHEAD);
+            thread::Builder::new()
+                .name("indexer-ahead".to_owned())
+                .spawn_scoped(scope, move || {
+                    loop {
+                        let chunk = chunk(&mut records, progress.end);
+                        let last = !chunk.as_ref().is_ok_and(|read| read.len() == CHUNK_RECORDS);
+                        if sender.send(chunk).is_err() || last {
+                            return;
+                        }
+                    }
+                })
+                .map_err(IndexerError::Thread)?;
+            self.apply_all(first, &chunks, next)
+        })
+    }
+
+    fn apply_all(
+        &mut self,
+        first: Vec<ProjectedRecord>,
+        chunks: &mpsc::Receiver<Result<Vec<ProjectedRecord>, ReadError>>,
+        next: &mut dyn FnMut(Option<Duration>) -> Option<usize>,
+    ) -> Result<bool, IndexerError> {
+        let mut batch = first;
+        let mut any = false;
+        let mut took = None;
+        while let Some(records_max) = next(took) {
+            let began = Instant::now();
+            while batch.len() + CHUNK_RECORDS <= records_max
+                && let Ok(chunk) = chunks.recv()
+            {
+                batch.extend(chunk?);
+            }
+            if batch.is_empty() {
+                break;
+            }
+            self.apply(&batch)?;
             batch.clear();
             any = true;
-            pace(began.elapsed());
+            took = Some(began.elapsed());
         }
         Ok(any)
     }
+
+    fn apply(&mut self, batch: &[ProjectedRecord]) -> Result<(), IndexerError> {
+        if let Some(last) = batch.last() {
+            let next = position_of(&last.next);
+            self.index.apply(batch, &cursor_of(&self.writer, next))?;
+            self.at = Some(next);
+            self.indexed.send_replace(self.at);
+        }
+        Ok(())
+    }
+}
+
+/// The next records before `end`; fewer than [`CHUNK_RECORDS`] are the last.
+fn chunk(records: &mut Projector<'_>, end: Position) -> Result<Vec<ProjectedRecord>, ReadError> {
+    let mut chunk = Vec::with_capacity(CHUNK_RECORDS);
+    while chunk.len() < CHUNK_RECORDS
+        && let Some(record) = records.next(Some(end))?
+    {
+        chunk.push(record);
+    }
+    Ok(chunk)
 }

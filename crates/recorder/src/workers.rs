@@ -17,10 +17,11 @@ use tokio::sync::watch;
 /// From this rate on calls are so many that the indexer leaves them the processor.
 const BUSY_RECORDS_PER_SECOND: f64 = 6_000.0;
 /// Its pause then, in multiples of the time that it worked.
-const BUSY_PAUSE_FACTOR: u32 = 3;
-/// The same for the thread that takes it over when it is late: that one is there for when other
-/// programs take the processor, not for when the calls do.
-const LATE_BUSY_PAUSE_FACTOR: u32 = 15;
+const BUSY_PAUSE_FACTOR: u32 = 15;
+/// Records in one transaction of the index then, so that it is soon done.
+const BUSY_BATCH_RECORDS_MAX: usize = 1_024;
+/// And otherwise: a page that changes with every record is written once a transaction.
+const BATCH_RECORDS_MAX: usize = 2_048;
 /// How soon the indexer sees new records after a pause.
 const INDEX_INTERVAL: Duration = Duration::from_millis(20);
 /// From one transaction of the index to the next: each writes the pages that change with every
@@ -70,23 +71,22 @@ impl Stop {
 /// does not keep it from the time that calls spend waiting for the disk.
 struct Pace {
     progress: watch::Receiver<Progress>,
-    pause_factor: u32,
     seq: u64,
     at: Instant,
 }
 
 impl Pace {
-    fn new(progress: watch::Receiver<Progress>, pause_factor: u32) -> Self {
+    fn new(progress: watch::Receiver<Progress>) -> Self {
         let seq = progress.borrow().next_seq;
-        Self { progress, pause_factor, seq, at: Instant::now() }
+        Self { progress, seq, at: Instant::now() }
     }
 
-    /// How long to wait after work that took so long.
-    fn pause(&mut self, took: Duration) -> Duration {
+    /// Whether there were many calls since it was last asked.
+    fn busy(&mut self) -> bool {
         let seq = self.progress.borrow().next_seq;
         let rate = seq.saturating_sub(self.seq) as f64 / self.at.elapsed().as_secs_f64().max(0.001);
         (self.seq, self.at) = (seq, Instant::now());
-        if rate >= BUSY_RECORDS_PER_SECOND { took * self.pause_factor } else { Duration::ZERO }
+        rate >= BUSY_RECORDS_PER_SECOND
     }
 }
 
@@ -157,25 +157,33 @@ impl Workers {
         let late = Arc::new(AtomicBool::new(false));
         self.help_late(indexer.clone(), progress.clone(), indexed, late.clone())?;
         self.spawn("indexer", move |stop| {
-            let mut pace = Pace::new(progress.clone(), BUSY_PAUSE_FACTOR);
+            let mut pace = Pace::new(progress.clone());
             while !stop.is_set() {
                 if late.load(Ordering::Acquire) {
                     stop.wait(INDEX_INTERVAL);
                     continue;
                 }
-                let until = || stop.is_set() || late.load(Ordering::Acquire);
-                stop.wait(follow(&indexer, &progress, &until, &mut pace, &stop));
+                let mut yielding = |took: Option<Duration>| {
+                    let busy = pace.busy();
+                    if busy {
+                        stop.wait(took.unwrap_or_default() * BUSY_PAUSE_FACTOR);
+                    }
+                    let goes_on = !stop.is_set() && !late.load(Ordering::Acquire);
+                    goes_on.then_some(if busy { BUSY_BATCH_RECORDS_MAX } else { BATCH_RECORDS_MAX })
+                };
+                stop.wait(follow(&indexer, &progress, &mut yielding));
             }
             let last = *progress.borrow();
             let began = Instant::now();
-            let until = || began.elapsed() >= INDEX_LAST_MAX;
-            if let Err(error) = lock(&indexer).catch_up(last, &until, &mut |_| {}) {
+            let mut briefly = |_| (began.elapsed() < INDEX_LAST_MAX).then_some(BATCH_RECORDS_MAX);
+            if let Err(error) = lock(&indexer).catch_up(last, &mut briefly) {
                 tracing::warn!(%error, "the index goes on at the next start");
             }
         })
     }
 
-    /// Takes the indexer over while the index is late.
+    /// Takes the indexer over while the index is late: for when other programs take the processor,
+    /// not for when the calls do.
     fn help_late(
         &mut self,
         indexer: Arc<Mutex<Indexer>>,
@@ -187,18 +195,24 @@ impl Workers {
             "indexer-late",
             || set_niceness(LATE_NICENESS),
             move |stop| {
-                let mut pace = Pace::new(progress.clone(), LATE_BUSY_PAUSE_FACTOR);
+                let mut pace = Pace::new(progress.clone());
                 let mut age = Age::default();
                 while !stop.is_set() {
                     stop.wait(INDEX_BATCH_INTERVAL);
                     let (end, at) = (progress.borrow().end, *indexed.borrow());
-                    if age.of(end, at, Instant::now()) <= LATE {
+                    if pace.busy() || age.of(end, at, Instant::now()) <= LATE {
                         continue;
                     }
                     late.store(true, Ordering::Release);
                     let began = Instant::now();
-                    while began.elapsed() < LATE_STAYS && !stop.is_set() {
-                        stop.wait(follow(&indexer, &progress, &|| stop.is_set(), &mut pace, &stop));
+                    let stays = || !stop.is_set() && began.elapsed() < LATE_STAYS;
+                    let mut busy = false;
+                    while !busy && stays() {
+                        let mut staying = |took: Option<Duration>| {
+                            busy = took.is_some() && pace.busy();
+                            (!busy && stays()).then_some(BATCH_RECORDS_MAX)
+                        };
+                        stop.wait(follow(&indexer, &progress, &mut staying));
                     }
                     late.store(false, Ordering::Release);
                 }
@@ -269,13 +283,10 @@ fn set_niceness(niceness: i32) {
 fn follow(
     indexer: &Mutex<Indexer>,
     progress: &watch::Receiver<Progress>,
-    until: &dyn Fn() -> bool,
-    pace: &mut Pace,
-    stop: &Stop,
+    next: &mut dyn FnMut(Option<Duration>) -> Option<usize>,
 ) -> Duration {
     let now = *progress.borrow();
-    let mut yielding = |took| stop.wait(pace.pause(took));
-    match lock(indexer).catch_up(now, until, &mut yielding) {
+    match lock(indexer).catch_up(now, next) {
         Ok(true) => INDEX_BATCH_INTERVAL,
         Ok(false) => INDEX_INTERVAL,
         Err(error) => {
