@@ -61,7 +61,8 @@ impl Doctor {
         if failed == 0 {
             return Ok(());
         }
-        Err(Failure::failed(format!("{failed} checks failed; each says what to do")))
+        let of = findings.len();
+        Err(Failure::failed(format!("{failed} of {of} checks failed; each says what to do")))
     }
 }
 

@@ -40,6 +40,26 @@ async fn says(server: &AuditLayer, what: &str) {
     assert!(said.is_ok(), "{what:?} is not in {}", server.output());
 }
 
+/// What the record says of policies that were loaded, once it says so of as many.
+async fn loads_of_policies(server: &AuditLayer, count: usize) -> Vec<Value> {
+    let query = "SELECT event_data FROM audit_events WHERE event_type = 'config_loaded' \
+                 ORDER BY timestamp";
+    let mut found: Vec<Value> = Vec::new();
+    let loaded = async {
+        while found.len() < count {
+            let rows = on(server, &["sql", query, "--json"]).await.json();
+            let events = rows["rows"].as_array().unwrap().iter().map(|row| match &row[0] {
+                Value::String(text) => serde_json::from_str(text).unwrap(),
+                other => other.clone(),
+            });
+            found = events.filter(|event: &Value| event["kind"] == "policies").collect();
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(30), loaded).await.is_ok();
+    assert!(in_time && found.len() == count, "{found:?}");
+    found
+}
+
 #[tokio::test]
 async fn a_held_call_survives_a_kill_is_approved_by_hand_and_gets_its_answer() {
     let provider = MockProvider::start(Behaviour::good()).await;
@@ -96,20 +116,7 @@ async fn changed_files_are_taken_up_and_broken_ones_are_told_and_change_nothing(
     let other = server.key("another-app").await;
     let blocked = ask(&server, &other).await;
     assert_eq!((blocked.status, &blocked.json()["error"]["message"]), (403, &json!("No more.")));
-    let query = "SELECT event_data FROM audit_events WHERE event_type = 'config_loaded' \
-                 ORDER BY timestamp";
-    let rows = on(&server, &["sql", query, "--json"]).await.json();
-    let loaded: Vec<Value> = rows["rows"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|row| match &row[0] {
-            Value::String(text) => serde_json::from_str(text).unwrap(),
-            other => other.clone(),
-        })
-        .collect();
-    let policies: Vec<_> = loaded.iter().filter(|one| one["kind"] == "policies").collect();
-    assert_eq!(policies.len(), 3, "{rows}");
+    let policies = loads_of_policies(&server, 3).await;
     assert_eq!(policies[0]["fingerprint"], policies[1]["fingerprint"]);
     assert_ne!(policies[1]["fingerprint"], policies[2]["fingerprint"]);
     std::fs::write(&file, "nonsense").unwrap();
