@@ -18,6 +18,9 @@ use tokio::sync::watch;
 const BUSY_RECORDS_PER_SECOND: f64 = 6_000.0;
 /// Its pause then, in multiples of the time that it worked.
 const BUSY_PAUSE_FACTOR: u32 = 15;
+/// The longest of these pauses: a transaction that got no processor takes long, and what was
+/// waiting when the calls ended should not wait for many times that.
+const BUSY_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Records in one transaction of the index then, so that it is soon done.
 const BUSY_BATCH_RECORDS_MAX: usize = 1_024;
 /// And otherwise: a page that changes with every record is written once a transaction.
@@ -166,7 +169,9 @@ impl Workers {
                 let mut yielding = |took: Option<Duration>| {
                     let busy = pace.busy();
                     if busy {
-                        stop.wait(took.unwrap_or_default() * BUSY_PAUSE_FACTOR);
+                        stop.wait(
+                            (took.unwrap_or_default() * BUSY_PAUSE_FACTOR).min(BUSY_PAUSE_MAX),
+                        );
                     }
                     let goes_on = !stop.is_set() && !late.load(Ordering::Acquire);
                     goes_on.then_some(if busy { BUSY_BATCH_RECORDS_MAX } else { BATCH_RECORDS_MAX })
