@@ -21,7 +21,7 @@ pub(crate) struct Passing {
     /// The body that goes on.
     pub body: Bytes,
     /// What is known for judging the answer; none where no policies are configured.
-    pub guarded: Option<Guarded>,
+    pub guarded: Option<Box<Guarded>>,
 }
 
 /// What is recorded of a call so far.
@@ -35,7 +35,7 @@ pub(crate) enum Begun {
 /// Records the intent, asks those who may answer, and goes on with what comes of it. Gives the
 /// writer back where the call has ended with an answer that was recorded.
 pub(crate) async fn route(
-    call: Call,
+    call: Box<Call>,
     plan: Plan<'_>,
     passing: Passing,
     begun: Begun,

@@ -39,7 +39,8 @@ pub(crate) async fn handle(
     peer: IpAddr,
 ) -> Response<AnswerBody> {
     let (answer, head) = oneshot::channel();
-    tokio::spawn(run(shared, request, peer, answer));
+    // In a box: a task moves its future several times before it runs.
+    tokio::spawn(Box::pin(run(shared, request, peer, answer)));
     head.await.unwrap_or_else(|_| {
         let mut response = Response::new(AnswerBody::whole(Bytes::new()));
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -77,9 +78,12 @@ async fn run(shared: Arc<Shared>, request: Request<Incoming>, peer: IpAddr, to: 
         Some(Err(refusal)) => return refuse(&call, refusal, &received, to).await,
         None => {}
     }
-    let (call, to) = match resume::join(call, &received, to).await {
-        Joined::No(call, to) => (*call, to),
-        Joined::Done => return,
+    let (call, to) = match resume::desk(&shared, &call) {
+        None => (call, to),
+        Some(desk) => match Box::pin(resume::join(desk, call, &received, to)).await {
+            Joined::No(call, to) => (call, to),
+            Joined::Done => return,
+        },
     };
     match router::plan(&shared, &call, &facts) {
         Ok(plan) => enter(call, plan, facts, received, to).await,
@@ -88,7 +92,7 @@ async fn run(shared: Arc<Shared>, request: Request<Incoming>, peer: IpAddr, to: 
 }
 
 /// Asks the policies, where there are any, and does what they decide.
-async fn enter(call: Call, plan: Plan<'_>, facts: RequestFacts, received: Bytes, to: Caller) {
+async fn enter(call: Box<Call>, plan: Plan<'_>, facts: RequestFacts, received: Bytes, to: Caller) {
     let shared = call.shared.clone();
     let Some(guard) = &shared.guard else {
         let body = received.clone();
@@ -107,10 +111,11 @@ async fn enter(call: Call, plan: Plan<'_>, facts: RequestFacts, received: Bytes,
         }
         (outcome, _) => {
             let Verdict { facts: seen, events, body, tokens, .. } = verdict;
+            let received_too = received.clone();
             let guarded =
-                Guarded { facts: seen, outcome, tokens, received: received.clone(), review: None };
+                Guarded { facts: seen, outcome, tokens, received: received_too, review: None };
             let body = body.unwrap_or_else(|| received.clone());
-            let passing = Passing { facts, received, body, guarded: Some(guarded) };
+            let passing = Passing { facts, received, body, guarded: Some(Box::new(guarded)) };
             Box::pin(passage::route(call, plan, passing, Begun::New(events), to)).await;
         }
     }
@@ -143,7 +148,7 @@ fn admit(
     peer: IpAddr,
     arrived: Instant,
     arrived_at: Timestamp,
-) -> (Call, Result<(), Refusal>) {
+) -> (Box<Call>, Result<(), Refusal>) {
     let settings = &shared.settings;
     let (ids, traced) = admit::ids(&head.headers);
     let query = head.uri.query().map(str::to_owned);
@@ -172,7 +177,7 @@ fn admit(
         }),
         Err(refusal) => Err(refusal),
     };
-    let call = Call {
+    let call = Box::new(Call {
         ids,
         arrived,
         arrived_at,
@@ -185,7 +190,7 @@ fn admit(
         caller,
         meter,
         shared: shared.clone(),
-    };
+    });
     (call, admitted)
 }
 
@@ -276,7 +281,7 @@ fn refuse<'a>(call: &'a Call, refusal: Refusal, received: &'a [u8], to: Caller) 
 }
 
 /// Refusals before authentication beyond a rate are merged into one record.
-async fn refuse_unauthenticated(call: Call, refusal: Refusal, to: Caller) {
+async fn refuse_unauthenticated(call: Box<Call>, refusal: Refusal, to: Caller) {
     let refusals = call.shared.refusals.clone();
     let (ids, style) = (call.ids.clone(), call.route.error_style);
     match refusals.take(call.address, Refused { call, refusal: refusal.clone() }) {
@@ -290,7 +295,7 @@ async fn refuse_unauthenticated(call: Call, refusal: Refusal, to: Caller) {
 
 /// A call refused before authentication.
 struct Refused {
-    call: Call,
+    call: Box<Call>,
     refusal: Refusal,
 }
 

@@ -9,6 +9,7 @@ use crate::refusal::{Code, Refusal};
 use crate::release::{Caller, answer_refusal};
 use crate::reviews::{self, Followed, Held, RequestHead};
 use crate::router::{self, Plan};
+use crate::shared::Shared;
 use bytes::Bytes;
 use control::{Review, ReviewStage};
 use event::RequestFailed;
@@ -30,14 +31,19 @@ pub(crate) enum Joined {
     Done,
 }
 
+/// Where the request may have a review to join: most calls have none, and ask nobody.
+pub(crate) fn desk<'a>(shared: &'a Shared, call: &Call) -> Option<&'a Desk> {
+    let desk = shared.settings.desk.as_ref()?;
+    (named(call).is_some() || desk.reviews().any_live()).then_some(desk)
+}
+
+fn named(call: &Call) -> Option<&str> {
+    call.headers.get(REVIEW_ID).and_then(|value| value.to_str().ok())
+}
+
 /// Joins the review of an equal request, or the one that the caller names.
-pub(crate) async fn join(call: Call, received: &Bytes, to: Caller) -> Joined {
-    let shared = call.shared.clone();
-    let named = call.headers.get(REVIEW_ID).and_then(|value| value.to_str().ok());
-    let desk = match &shared.settings.desk {
-        Some(desk) if named.is_some() || desk.reviews().any_live() => desk,
-        _ => return Joined::No(Box::new(call), to),
-    };
+pub(crate) async fn join(desk: &Desk, call: Box<Call>, received: &Bytes, to: Caller) -> Joined {
+    let named = named(&call);
     let found = match reviews::find(desk, &call.fingerprint(received)).await {
         Ok(None) => by_name(desk, &call, named).await,
         found => found,
@@ -47,7 +53,7 @@ pub(crate) async fn join(call: Call, received: &Bytes, to: Caller) -> Joined {
             Box::pin(follow(call, desk, &review.id, to)).await;
             Joined::Done
         }
-        Ok(None) => Joined::No(Box::new(call), to),
+        Ok(None) => Joined::No(call, to),
         Err(error) => {
             answer_refusal(&call, &reviews::unavailable(&error), to);
             Joined::Done
@@ -75,7 +81,7 @@ async fn by_name(
 
 /// Holds a request for persons and waits as long as callers wait.
 pub(crate) async fn hold(
-    call: Call,
+    call: Box<Call>,
     desk: &Desk,
     verdict: Verdict,
     facts: RequestFacts,
@@ -143,7 +149,7 @@ async fn end(call: &Call, mut writer: DecisionWriter, refusal: &Refusal) {
 }
 
 /// Waits for what becomes of a review; where it was let through, goes on with it.
-async fn follow(mut call: Call, desk: &Desk, id: &str, to: Caller) {
+async fn follow(mut call: Box<Call>, desk: &Desk, id: &str, to: Caller) {
     match reviews::follow(&mut call, desk, id, to).await {
         Followed::Done => {}
         Followed::PickedUp(picked, to) => match picked.review.stage {
@@ -155,7 +161,7 @@ async fn follow(mut call: Call, desk: &Desk, id: &str, to: Caller) {
 
 /// Goes on with a request exactly as it was reviewed. The answer is kept, so it is taken in whole
 /// whether the caller stays or not.
-async fn go_on(mut call: Call, desk: &Desk, picked: PickedUp, to: Caller) {
+async fn go_on(mut call: Box<Call>, desk: &Desk, picked: PickedUp, to: Caller) {
     let shared = call.shared.clone();
     // What is not taken out here stays until the end, which ends the review.
     let PickedUp { review, about, persons, writer, held, .. } = picked;
@@ -173,16 +179,18 @@ async fn go_on(mut call: Call, desk: &Desk, picked: PickedUp, to: Caller) {
             return answer_refusal(&call, &refusal, to);
         }
     };
-    let guarded = shared.guard.as_ref().map(|_| Guarded {
-        facts: of_request(call.asked(&facts, &received)),
-        outcome: Outcome::Escalate,
-        tokens,
-        received: received.clone(),
-        review: Some(Reviewed {
-            id: review.id.clone(),
-            fingerprint: review.fingerprint,
-            held_ms: reviews::held_ms(&review),
-        }),
+    let guarded = shared.guard.as_ref().map(|_| {
+        Box::new(Guarded {
+            facts: of_request(call.asked(&facts, &received)),
+            outcome: Outcome::Escalate,
+            tokens,
+            received: received.clone(),
+            review: Some(Reviewed {
+                id: review.id.clone(),
+                fingerprint: review.fingerprint,
+                held_ms: reviews::held_ms(&review),
+            }),
+        })
     });
     let (inner, kept) = reviews::tee(to);
     let body = received.clone();

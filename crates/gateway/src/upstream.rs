@@ -222,7 +222,7 @@ fn target(provider: &Provider, path: &str, query: Option<String>) -> Result<Uri,
         },
         None => path,
     };
-    let mut full = format!("{base}{path}");
+    let mut full = [base, path].concat();
     if let Some(query) = query {
         full.push('?');
         full.push_str(&query);

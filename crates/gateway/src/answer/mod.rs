@@ -30,14 +30,14 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 /// One answer to one call.
 pub(crate) struct Reply<'a> {
-    pub call: Call,
+    pub call: Box<Call>,
     pub facts: RequestFacts,
     /// Who answers.
     pub from: Answerer<'a>,
     /// What was tried before.
     pub trail: Trail,
     /// What its answer is judged by; none where no policies are configured.
-    pub guarded: Option<Guarded>,
+    pub guarded: Option<Box<Guarded>>,
 }
 
 /// Where an answer's pieces go: kept until all is there, or flowing.
