@@ -97,6 +97,13 @@ vocabulary! {
     }
 }
 
+impl Class {
+    /// Its bit in a set of classes.
+    pub(crate) const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
 vocabulary! {
     /// The kind of fact that an event states.
     EventType, "an event type" {

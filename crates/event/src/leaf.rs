@@ -106,10 +106,11 @@ impl Leaf {
 /// A leaf that lacks only what the committer gives: number and time.
 #[derive(Debug)]
 pub struct LeafDraft {
-    /// Canonical bytes up to the number, between number and time, and after the time.
-    head: Vec<u8>,
-    middle: Vec<u8>,
-    tail: Vec<u8>,
+    /// Canonical bytes without the two.
+    text: Vec<u8>,
+    /// Where in them the number belongs, and where the time.
+    number_at: usize,
+    time_at: usize,
 }
 
 /// What a draft is made of.
@@ -145,60 +146,60 @@ impl LeafDraft {
     /// Writes all but number and time.
     pub fn new(fields: &LeafFields<'_>) -> Self {
         debug_assert!(fields.parts_bytes < INTEGER_MAX && fields.epoch < INTEGER_MAX);
-        let mut head = Vec::with_capacity(640 + 128 * fields.events.len());
-        head.extend_from_slice(b"{\"decision_id\":");
-        put_uuid(fields.decision_id, &mut head);
-        head.extend_from_slice(b",\"epoch\":");
-        put_integer(fields.epoch, &mut head);
-        head.extend_from_slice(b",\"events\":[");
+        let mut text = Vec::with_capacity(784 + 128 * fields.events.len());
+        text.extend_from_slice(b"{\"decision_id\":");
+        put_uuid(fields.decision_id, &mut text);
+        text.extend_from_slice(b",\"epoch\":");
+        put_integer(fields.epoch, &mut text);
+        text.extend_from_slice(b",\"events\":[");
         for (index, event) in fields.events.iter().enumerate() {
-            head.extend_from_slice(if index > 0 {
+            text.extend_from_slice(if index > 0 {
                 b",{\"component\":\""
             } else {
                 b"{\"component\":\""
             });
-            head.extend_from_slice(event.component.as_str().as_bytes());
-            head.extend_from_slice(b"\",\"event_id\":");
-            put_uuid(event.event_id, &mut head);
-            head.extend_from_slice(b",\"type\":\"");
-            head.extend_from_slice(event.event_type().as_str().as_bytes());
-            head.extend_from_slice(b"\"}");
+            text.extend_from_slice(event.component.as_str().as_bytes());
+            text.extend_from_slice(b"\",\"event_id\":");
+            put_uuid(event.event_id, &mut text);
+            text.extend_from_slice(b",\"type\":\"");
+            text.extend_from_slice(event.event_type().as_str().as_bytes());
+            text.extend_from_slice(b"\"}");
         }
-        head.extend_from_slice(b"],\"key_commit\":");
-        put_hash(&fields.key_commit, &mut head);
-        head.extend_from_slice(b",\"open_sha256\":");
-        put_hash(&fields.open_sha256, &mut head);
-        head.extend_from_slice(b",\"origin\":\"");
-        head.extend_from_slice(fields.origin.as_str().as_bytes());
-        head.extend_from_slice(b"\",\"parts_bytes\":");
-        put_integer(fields.parts_bytes, &mut head);
-        head.extend_from_slice(b",\"parts_root\":");
-        put_hash(&fields.parts_root, &mut head);
-        head.extend_from_slice(b",\"record_id\":");
-        put_uuid(fields.record_id, &mut head);
-        head.extend_from_slice(b",\"sealed_sha256\":");
-        put_hash(&fields.sealed_sha256, &mut head);
-        head.extend_from_slice(b",\"seq\":");
-        let mut tail = Vec::with_capacity(96);
-        tail.extend_from_slice(b"\",\"v\":\"");
-        tail.extend_from_slice(VERSION.as_bytes());
-        tail.extend_from_slice(b"\",\"writer\":");
-        write_string(fields.writer, &mut tail);
-        tail.push(b'}');
-        let mut middle = Vec::with_capacity(48);
-        middle.extend_from_slice(b",\"tenant\":");
-        write_string(fields.tenant, &mut middle);
-        middle.extend_from_slice(b",\"ts\":\"");
-        Self { head, middle, tail }
+        text.extend_from_slice(b"],\"key_commit\":");
+        put_hash(&fields.key_commit, &mut text);
+        text.extend_from_slice(b",\"open_sha256\":");
+        put_hash(&fields.open_sha256, &mut text);
+        text.extend_from_slice(b",\"origin\":\"");
+        text.extend_from_slice(fields.origin.as_str().as_bytes());
+        text.extend_from_slice(b"\",\"parts_bytes\":");
+        put_integer(fields.parts_bytes, &mut text);
+        text.extend_from_slice(b",\"parts_root\":");
+        put_hash(&fields.parts_root, &mut text);
+        text.extend_from_slice(b",\"record_id\":");
+        put_uuid(fields.record_id, &mut text);
+        text.extend_from_slice(b",\"sealed_sha256\":");
+        put_hash(&fields.sealed_sha256, &mut text);
+        text.extend_from_slice(b",\"seq\":");
+        let number_at = text.len();
+        text.extend_from_slice(b",\"tenant\":");
+        write_string(fields.tenant, &mut text);
+        text.extend_from_slice(b",\"ts\":\"");
+        let time_at = text.len();
+        text.extend_from_slice(b"\",\"v\":\"");
+        text.extend_from_slice(VERSION.as_bytes());
+        text.extend_from_slice(b"\",\"writer\":");
+        write_string(fields.writer, &mut text);
+        text.push(b'}');
+        Self { text, number_at, time_at }
     }
 
     /// Appends the finished leaf.
     pub fn finish(&self, seq: u64, ts: Timestamp, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.head);
+        out.extend_from_slice(&self.text[..self.number_at]);
         put_integer(seq, out);
-        out.extend_from_slice(&self.middle);
+        out.extend_from_slice(&self.text[self.number_at..self.time_at]);
         out.extend_from_slice(&ts.to_text());
-        out.extend_from_slice(&self.tail);
+        out.extend_from_slice(&self.text[self.time_at..]);
     }
 }
 

@@ -28,8 +28,15 @@ macro_rules! events {
                     example: stringify!($example),
                 },)*];
 
+                /// A bit for each class that a field has.
+                const CLASSES: u8 = 0 $( | Class::$class.bit() )*;
+
                 #[allow(unused_variables, unused_mut)]
                 fn write(&self, classes: &[Class], out: &mut Vec<u8>) -> bool {
+                    if !classes.iter().any(|class| Self::CLASSES & class.bit() != 0) {
+                        out.extend_from_slice(b"{}");
+                        return false;
+                    }
                     let mut any = false;
                     out.push(b'{');
                     $(

@@ -155,7 +155,9 @@ pub fn read_groups(payload: &[u8]) -> Option<Vec<SealedGroup<'_>>> {
 
 /// Writes the `keys` of a frame: one set of key ids for each group.
 pub fn write_key_sets<S: AsRef<[[u8; KEY_ID_BYTES]]>>(sets: &[S]) -> Vec<u8> {
-    let mut out = vec![sets.len() as u8];
+    let ids: usize = sets.iter().map(|set| set.as_ref().len()).sum();
+    let mut out = Vec::with_capacity(1 + sets.len() + ids * KEY_ID_BYTES);
+    out.push(sets.len() as u8);
     for set in sets {
         out.push(set.as_ref().len() as u8);
         out.extend_from_slice(set.as_ref().as_flattened());

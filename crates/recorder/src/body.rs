@@ -5,8 +5,8 @@ use crate::error::{BODY_BYTES_MAX, RecordError};
 use crate::pace::{Pace, TOGETHER_BYTES_MAX};
 use journal::{Append, Committed, Frame, FrameKind, Journal};
 use ledger::Hash;
-use record::{PIECE_BYTES_MAX, PartHeader, Place, Role, write_key_sets};
-use seal::{Codec, RecordKey, SubjectKey};
+use record::{PART_HEADER_BYTES, PIECE_BYTES_MAX, PartHeader, Place, Role, write_key_sets};
+use seal::{Codec, RecordKey, SEALED_OVERHEAD_BYTES, SubjectKey};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
@@ -147,8 +147,6 @@ impl BodyWriter {
         }
         self.header.last = last;
         let header = self.header;
-        let mut payload = Vec::with_capacity(self.plain.len() / 2 + 128);
-        header.write(&mut payload);
         let aad = seal::aad(
             &self.tenant,
             header.record_id.as_bytes(),
@@ -156,14 +154,20 @@ impl BodyWriter {
             header.attempt,
             header.number,
         );
-        let sealed = self
-            .codec
-            .compress(&self.plain)
-            .and_then(|packed| self.key.seal_into(&aad, &packed, &mut payload));
-        if let Err(error) = sealed {
-            self.failed = Some(error.into());
-            return;
-        }
+        let sealed = self.codec.compress(&self.plain).and_then(|packed| {
+            let bytes = PART_HEADER_BYTES + packed.len() + SEALED_OVERHEAD_BYTES;
+            let mut payload = Vec::with_capacity(bytes);
+            header.write(&mut payload);
+            self.key.seal_into(&aad, &packed, &mut payload)?;
+            Ok(payload)
+        });
+        let payload = match sealed {
+            Ok(payload) => payload,
+            Err(error) => {
+                self.failed = Some(error.into());
+                return;
+            }
+        };
         let plain = self.plain.len();
         self.plain.clear();
         self.header.number += 1;

@@ -31,11 +31,17 @@ pub struct DecisionWriter {
     origin: Origin,
     persons: Option<Persons>,
     number: u32,
-    /// Key of the next record's bodies and content fields; derived once for both.
-    content_key: OnceLock<Arc<RecordKey>>,
+    /// Made once, for the next record's bodies and for its fields.
+    next: OnceLock<Next>,
     open_since: Option<Position>,
     /// A record is on its way: what becomes of it is not known.
     writing: bool,
+}
+
+/// Id of a record, and the key of its bodies and content fields; none where nobody's keys seal it.
+struct Next {
+    record_id: Uuid,
+    content_key: Option<Arc<RecordKey>>,
 }
 
 impl std::fmt::Debug for DecisionWriter {
@@ -52,8 +58,8 @@ impl DecisionWriter {
         persons: Option<Persons>,
         number: u32,
     ) -> Self {
-        let content_key = OnceLock::new();
-        Self { core, ids, origin, persons, number, content_key, open_since: None, writing: false }
+        let next = OnceLock::new();
+        Self { core, ids, origin, persons, number, next, open_since: None, writing: false }
     }
 
     /// Goes on with a decision: open from here on, so that a start after a crash finds it.
@@ -94,21 +100,25 @@ impl DecisionWriter {
     /// Where the decision has no persons whose keys could seal it.
     pub fn body(&self, role: Role, attempt: u8) -> Result<BodyWriter, RecordError> {
         let persons = self.persons.as_ref().ok_or(seal::Error::NoKeys)?;
+        let next = self.next();
         Ok(BodyWriter::new(
             self.core.journal.clone(),
             self.core.tenant.clone(),
             persons.content(),
-            self.content_key(persons).clone(),
-            record::record_id(self.ids.decision_id, self.number),
+            next.content_key.clone().ok_or(seal::Error::NoKeys)?,
+            next.record_id,
             role,
             attempt,
         ))
     }
 
-    fn content_key(&self, persons: &Persons) -> &Arc<RecordKey> {
-        self.content_key.get_or_init(|| {
+    fn next(&self) -> &Next {
+        self.next.get_or_init(|| {
             let record_id = record::record_id(self.ids.decision_id, self.number);
-            Arc::new(RecordKey::derive(record_id.as_bytes(), persons.content()))
+            let derive = |persons: &Persons| {
+                Arc::new(RecordKey::derive(record_id.as_bytes(), persons.content()))
+            };
+            Next { record_id, content_key: self.persons.as_ref().map(derive) }
         })
     }
 
@@ -122,17 +132,18 @@ impl DecisionWriter {
         bodies: Vec<BodyWriter>,
     ) -> Result<Committed, RecordError> {
         let closed = close_all(bodies).await?;
+        let next = self.next();
         let append = encode(
             &self.core.writer,
             &RecordDraft {
-                record_id: record::record_id(self.ids.decision_id, self.number),
+                record_id: next.record_id,
                 decision_id: self.ids.decision_id,
                 trace_id: self.ids.trace_id,
                 request_id: &self.ids.request_id,
                 origin: self.origin,
                 events,
                 persons: self.persons.as_ref(),
-                content_key: self.persons.as_ref().map(|persons| self.content_key(persons)),
+                content_key: next.content_key.as_ref(),
                 staff: &self.core.staff,
             },
             closed,
@@ -154,7 +165,7 @@ impl DecisionWriter {
         }
         let committed = committed?;
         self.number += 1;
-        self.content_key = OnceLock::new();
+        self.next = OnceLock::new();
         Ok(committed)
     }
 }
