@@ -30,13 +30,10 @@ pub struct Catalogued {
     pub fields: &'static [FieldSpec],
 }
 
+/// Appends a field behind its name, which comes as it is written: `,"name":`.
 fn write_field<T: Serialize>(name: &str, value: &T, comma: bool, out: &mut Vec<u8>) {
-    if comma {
-        out.push(b',');
-    }
-    out.push(b'"');
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
+    let name = name.as_bytes();
+    out.extend_from_slice(if comma { name } else { name.get(1..).unwrap_or_default() });
     let start = out.len();
     if serde_json::to_writer(&mut *out, value).is_err() {
         out.truncate(start);

@@ -41,7 +41,8 @@ macro_rules! events {
                     out.push(b'{');
                     $(
                         if classes.contains(&Class::$class) && let Some(value) = &self.$field {
-                            write_field(stringify!($field), value, any, out);
+                            let name = concat!(",\"", stringify!($field), "\":");
+                            write_field(name, value, any, out);
                             any = true;
                         }
                     )*

@@ -1,9 +1,10 @@
 //! Admission: who calls, for whom, about whom, and in which trace.
 
+use crate::headers as names;
 use crate::refusal::{Code, Refusal};
 use crate::settings::{Authentication, Settings};
 use control::{ApiKey, Control, Scope};
-use http::HeaderMap;
+use http::header::{AsHeaderName, HeaderMap, HeaderName};
 use recorder::PersonNames;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -50,7 +51,7 @@ impl Caller {
 /// neighbours in the index. A bad trace is reported beside.
 pub(crate) fn ids(headers: &HeaderMap) -> (Ids, Result<(), Refusal>) {
     let request_id = headers
-        .get("x-request-id")
+        .get(&names::REQUEST_ID)
         .and_then(|value| value.to_str().ok())
         .filter(|id| !id.is_empty() && id.len() <= REQUEST_ID_CHARS_MAX && !is_placeholder(id))
         .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
@@ -62,7 +63,7 @@ pub(crate) fn ids(headers: &HeaderMap) -> (Ids, Result<(), Refusal>) {
 }
 
 fn trace(headers: &HeaderMap) -> Result<Option<Uuid>, Refusal> {
-    if let Some(value) = headers.get("traceparent") {
+    if let Some(value) = headers.get(&names::TRACE_PARENT) {
         return value.to_str().ok().and_then(traceparent).map(Some).ok_or_else(|| {
             Refusal::new(
                 Code::InvalidHeader,
@@ -72,7 +73,7 @@ fn trace(headers: &HeaderMap) -> Result<Option<Uuid>, Refusal> {
             .about("traceparent")
         });
     }
-    let Some(value) = headers.get("x-trace-id") else {
+    let Some(value) = headers.get(&names::TRACE_ID) else {
         return Ok(None);
     };
     value
@@ -109,8 +110,13 @@ fn traceparent(text: &str) -> Option<Uuid> {
 }
 
 /// Reads one header of ours: none where absent, empty or a placeholder.
-fn read(headers: &HeaderMap, name: &str) -> Result<Option<String>, Refusal> {
+fn read<'n, N>(headers: &HeaderMap, name: &'n N) -> Result<Option<String>, Refusal>
+where
+    N: AsRef<str> + ?Sized,
+    &'n N: AsHeaderName,
+{
     let mut values = headers.get_all(name).iter();
+    let name = name.as_ref();
     let Some(value) = values.next() else {
         return Ok(None);
     };
@@ -141,18 +147,18 @@ pub(crate) fn caller(
     settings: &Settings,
 ) -> (Caller, Result<(), Refusal>) {
     let mut fault = None;
-    let mut take = |name: &str| {
+    let mut take = |name: &HeaderName| {
         read(headers, name).unwrap_or_else(|refusal| {
             fault.get_or_insert(refusal);
             None
         })
     };
     let mut caller = Caller {
-        source: take("x-llm-source"),
-        user: take("x-llm-user"),
-        email: take("x-llm-user-email"),
-        request_type: take("x-llm-request-type"),
-        session: take("x-llm-session"),
+        source: take(&names::SOURCE),
+        user: take(&names::USER),
+        email: take(&names::EMAIL),
+        request_type: take(&names::REQUEST_TYPE),
+        session: take(&names::SESSION),
         subjects: Vec::new(),
         api_key_id: key.map(|key| key.id.clone()),
     };
@@ -172,11 +178,11 @@ pub(crate) fn caller(
 }
 
 fn subjects(headers: &HeaderMap) -> Result<Vec<String>, Refusal> {
-    let name = "x-llm-subject";
+    let name = &names::SUBJECT;
     let mut subjects = Vec::new();
     for value in headers.get_all(name) {
         let mut one = HeaderMap::new();
-        one.insert(http::HeaderName::from_static("x-llm-subject"), value.clone());
+        one.insert(name.clone(), value.clone());
         for subject in read(&one, name)?.iter().flat_map(|text| text.split(',')) {
             let subject = subject.trim();
             if !is_placeholder(subject) && !subjects.iter().any(|known| known == subject) {
@@ -192,7 +198,7 @@ fn subjects(headers: &HeaderMap) -> Result<Vec<String>, Refusal> {
                 subjects.len()
             ),
         )
-        .about(name));
+        .about(name.as_str()));
     }
     Ok(subjects)
 }

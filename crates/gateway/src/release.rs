@@ -37,14 +37,14 @@ pub(crate) fn with_ids(
 ) -> Response<AnswerBody> {
     let into = response.headers_mut();
     let mut buffer = uuid::Uuid::encode_buffer();
-    for (name, id) in [("x-trace-id", ids.trace_id), ("x-audit-id", ids.decision_id)] {
+    for (name, id) in [(&headers::TRACE_ID, ids.trace_id), (&headers::AUDIT_ID, ids.decision_id)] {
         let text = id.as_hyphenated().encode_lower(&mut buffer);
         if let Ok(value) = HeaderValue::from_str(text) {
-            into.insert(name, value);
+            into.insert(name.clone(), value);
         }
     }
     if let Some(value) = headers::value(&ids.request_id) {
-        into.insert("x-request-id", value);
+        into.insert(headers::REQUEST_ID.clone(), value);
     }
     response
 }

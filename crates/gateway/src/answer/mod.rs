@@ -210,7 +210,7 @@ impl Reply<'_> {
     fn prepare(&self, head: &mut response::Parts, upstream_id: Option<&str>) {
         headers::remove_hop_by_hop(&mut head.headers);
         if let Some(value) = upstream_id.and_then(headers::value) {
-            head.headers.insert("x-upstream-request-id", value);
+            head.headers.insert(headers::UPSTREAM_REQUEST_ID.clone(), value);
         }
         if self.from.hides_usage {
             head.headers.remove(header::CONTENT_LENGTH);
@@ -490,7 +490,14 @@ impl Reply<'_> {
 
     fn measure(&self, waited: Duration, status: u16) {
         let total = self.call.arrived.elapsed();
-        let class = format!("{}xx", status / 100);
+        let class = match status / 100 {
+            1 => "1xx",
+            2 => "2xx",
+            3 => "3xx",
+            4 => "4xx",
+            5 => "5xx",
+            _ => "other",
+        };
         metrics::counter!("audit_layer_requests_total", "provider" => self.from.provider.name.clone(), "status" => class)
             .increment(1);
         metrics::histogram!("audit_layer_request_seconds").record(total.as_secs_f64());
