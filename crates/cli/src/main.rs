@@ -8,6 +8,7 @@ mod env;
 mod failure;
 mod output;
 mod socket;
+mod turns;
 mod usage;
 
 use clap::Parser;

@@ -43,6 +43,7 @@ impl Serve {
         compose::start_logging(&config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
+            .on_thread_start(crate::turns::take_short)
             .build()
             .map_err(|error| Failure::failed(format!("no threads can be started: {error}")))?;
         let options = compose::Serve { demo: self.demo, command: self.command };
