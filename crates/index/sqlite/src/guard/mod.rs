@@ -57,9 +57,15 @@ fn translate_here(sql: &str, beside: &[Relation], now: Timestamp) -> Result<Stri
     for_each_break(query.visit(&mut check))?;
     for_each_break(query.visit(&mut rewrite::Rewrite::new(now)))?;
     for_each_break(query.visit(&mut check::Leftovers))?;
+    let translated = query.to_string();
+    // A word of SQL that stands for a name may mean something else in another place.
+    let read_again = Parser::parse_sql(&PostgreSqlDialect {}, &translated);
+    if read_again.is_err_and(|error| error != ParserError::RecursionLimitExceeded) {
+        return Err(bad("the query uses a word of SQL as a name; put such names in double quotes"));
+    }
     let own = query.with.is_some();
     let wanted = beside.iter().filter(|relation| check.reads(relation.name));
-    Ok(beside::put_before(query.to_string(), own, wanted))
+    Ok(beside::put_before(translated, own, wanted))
 }
 
 fn for_each_break(flow: ControlFlow<String>) -> Result<()> {
@@ -234,6 +240,13 @@ mod tests {
             let sql = format!("SELECT '{quoted}' FROM audit_logs");
             prop_assert_eq!(translate_here(&sql, &[], Timestamp::default()).unwrap(), sql);
         }
+    }
+
+    #[test]
+    fn words_of_sql_are_no_names() {
+        let sql = "SELECT * FROM audit_logs WHERE FROM ILIKE ALL";
+        let refused = translate_here(sql, &[], Timestamp::default()).unwrap_err().to_string();
+        assert!(refused.contains("in double quotes"), "{refused}");
     }
 
     #[test]
