@@ -1,6 +1,6 @@
 //! Admission: who calls, for whom, about whom, and in which trace.
 
-use crate::headers as names;
+use crate::names;
 use crate::refusal::{Code, Refusal};
 use crate::settings::{Authentication, Settings};
 use control::{ApiKey, Control, Scope};

@@ -8,6 +8,7 @@ mod headers;
 mod health;
 mod hold;
 mod merge;
+mod names;
 mod passage;
 mod pipeline;
 mod policies;

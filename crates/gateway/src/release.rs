@@ -4,6 +4,7 @@ use crate::admit;
 use crate::body::{AnswerBody, Delivery};
 use crate::call::{Call, record_undelivered};
 use crate::headers;
+use crate::names;
 use crate::refusal::Refusal;
 use crate::settings::OnRecordFailure;
 use http::{HeaderValue, Response};
@@ -37,14 +38,14 @@ pub(crate) fn with_ids(
 ) -> Response<AnswerBody> {
     let into = response.headers_mut();
     let mut buffer = uuid::Uuid::encode_buffer();
-    for (name, id) in [(&headers::TRACE_ID, ids.trace_id), (&headers::AUDIT_ID, ids.decision_id)] {
+    for (name, id) in [(&names::TRACE_ID, ids.trace_id), (&names::AUDIT_ID, ids.decision_id)] {
         let text = id.as_hyphenated().encode_lower(&mut buffer);
         if let Ok(value) = HeaderValue::from_str(text) {
             into.insert(name.clone(), value);
         }
     }
     if let Some(value) = headers::value(&ids.request_id) {
-        into.insert(headers::REQUEST_ID.clone(), value);
+        into.insert(names::REQUEST_ID.clone(), value);
     }
     response
 }

@@ -8,6 +8,7 @@ use crate::body::{AnswerBody, Piece, Sink};
 use crate::call::{Answered, Call, commit, millis};
 use crate::headers;
 use crate::hold::{Hold, WHOLE_BYTES_MAX};
+use crate::names;
 use crate::policies::Verdict;
 use crate::received::{End, Ending, Received};
 use crate::refusal::{Code, Refusal};
@@ -210,7 +211,7 @@ impl Reply<'_> {
     fn prepare(&self, head: &mut response::Parts, upstream_id: Option<&str>) {
         headers::remove_hop_by_hop(&mut head.headers);
         if let Some(value) = upstream_id.and_then(headers::value) {
-            head.headers.insert(headers::UPSTREAM_REQUEST_ID.clone(), value);
+            head.headers.insert(names::UPSTREAM_REQUEST_ID.clone(), value);
         }
         if self.from.hides_usage {
             head.headers.remove(header::CONTENT_LENGTH);
