@@ -24,7 +24,7 @@ const BUSY_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Records in one transaction of the index then, so that it is soon done.
 const BUSY_BATCH_RECORDS_MAX: usize = 1_024;
 /// And otherwise: a page that changes with every record is written once a transaction.
-const BATCH_RECORDS_MAX: usize = 2_048;
+const BATCH_RECORDS_MAX: usize = 4_096;
 /// How soon the indexer sees new records after a pause.
 const INDEX_INTERVAL: Duration = Duration::from_millis(20);
 /// From one transaction of the index to the next: each writes the pages that change with every
