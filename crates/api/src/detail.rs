@@ -6,7 +6,7 @@ use crate::schemas::{Body, Integrity, Message, RecordPlace};
 use crate::state::Shared;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use event::{EventData, Leaf};
+use event::{EventData, Headers, Leaf};
 use index::{EventRow, RecordPointer};
 use ledger::leaf_hash;
 use recorder::{ReadError, RecordReader, Role, StoredBody, StoredRecord, position_of};
@@ -165,6 +165,11 @@ fn sha256_hex(bytes: &[u8]) -> String {
     hex::encode(digest(&SHA256, bytes))
 }
 
+fn pairs(headers: Option<Headers>) -> Vec<(String, String)> {
+    let headers = headers.unwrap_or_default();
+    headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
 fn take_event(data: EventData, stored: &mut Stored) {
     match data {
         EventData::RequestReceived(received) => {
@@ -172,12 +177,12 @@ fn take_event(data: EventData, stored: &mut Stored) {
             request.method = received.method;
             request.path = received.path;
             request.query = received.query;
-            request.headers = received.headers.unwrap_or_default();
+            request.headers = pairs(received.headers);
         }
         EventData::RequestCompleted(completed) => {
             let response = &mut stored.response;
             response.status_code = completed.status_code;
-            response.headers = completed.headers.unwrap_or_default();
+            response.headers = pairs(completed.headers);
         }
         EventData::RequestFailed(failed) => stored.response.status_code = failed.status_code,
         EventData::RequestRejected(rejected) => stored.response.status_code = rejected.status_code,

@@ -2,7 +2,7 @@
 //! is tested against it.
 
 use crate::macros::events;
-use crate::{Class, EventType, Usage};
+use crate::{Class, EventType, Headers, Usage};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -79,7 +79,7 @@ events! {
         /// Redacted beginning of the prompt.
         prompt_preview: String, Content, "Summarise the complaint of <EMAIL_1>";
         /// Request headers, credentials masked, as name and value pairs.
-        headers: Vec<(String, String)>, User, [["content-type", "application/json"]];
+        headers: Headers, User, [["content-type", "application/json"]];
     }
     /// A request was refused at admission and never went further.
     RequestRejected {
@@ -357,7 +357,7 @@ events! {
         /// Redacted beginning of the answer.
         response_preview: String, Content, "The customer asks for a refund.";
         /// Answer headers, credentials masked, as name and value pairs.
-        headers: Vec<(String, String)>, Content, [["content-type", "application/json"]];
+        headers: Headers, Content, [["content-type", "application/json"]];
         /// What went wrong in reading the answer, where something did.
         error: String, Content, "connection reset";
     }

@@ -3,6 +3,7 @@
 mod catalogue;
 mod checked;
 mod decision;
+mod headers;
 mod kind;
 mod leaf;
 mod macros;
@@ -20,6 +21,7 @@ pub use catalogue::{
 };
 pub use catalogue::{Catalogued, EventData, FieldSpec, catalogue};
 pub use decision::Decision;
+pub use headers::Headers;
 pub use kind::{Class, Component, EventType, Origin, UnknownName};
 pub use leaf::{LEAF_BYTES_MAX, Leaf, LeafDraft, LeafError, LeafEvent, LeafFields};
 pub use open::{OpenData, OpenEvent};

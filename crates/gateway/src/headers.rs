@@ -1,5 +1,6 @@
 //! Headers: what is ours, what is masked, what is passed on.
 
+use event::Headers;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 pub(crate) use wire::recorded_query;
 use wire::{HEADERS_RECORDED_MAX, recorded_value};
@@ -20,15 +21,13 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 pub(crate) const OURS_PREFIX: &str = "x-llm-";
 
 /// Name and value pairs as they are recorded: credentials masked, sizes bounded.
-pub(crate) fn recorded(headers: &HeaderMap) -> Vec<(String, String)> {
-    headers
-        .iter()
-        .take(HEADERS_RECORDED_MAX)
-        .map(|(name, value)| {
-            let text = String::from_utf8_lossy(value.as_bytes());
-            (name.as_str().to_owned(), recorded_value(name.as_str(), &text).to_owned())
-        })
-        .collect()
+pub(crate) fn recorded(headers: &HeaderMap) -> Headers {
+    let mut recorded = Headers::with_capacity(headers.len().min(HEADERS_RECORDED_MAX));
+    for (name, value) in headers.iter().take(HEADERS_RECORDED_MAX) {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        recorded.push(name.as_str(), recorded_value(name.as_str(), &text));
+    }
+    recorded
 }
 
 /// Removes what speaks of one connection only, also what `Connection` names.

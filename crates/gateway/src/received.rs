@@ -4,6 +4,7 @@ use crate::call::Answered;
 use crate::hold::Hold;
 use crate::policies::Watch;
 use bytes::Bytes;
+use event::Headers;
 use http::HeaderMap;
 use recorder::BodyWriter;
 use std::time::Duration;
@@ -43,7 +44,7 @@ pub(crate) struct End {
     pub read: ResponseFacts,
     pub ending: Ending,
     pub content_type: Option<String>,
-    pub headers: Vec<(String, String)>,
+    pub headers: Headers,
     pub bytes: u64,
     pub delivered: u64,
     pub first_byte_ms: Option<f64>,

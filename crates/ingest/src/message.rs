@@ -5,6 +5,7 @@ use crate::error::ItemError;
 use crate::fields::Fields;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use event::Headers;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ pub(crate) struct Message {
     pub method: Option<String>,
     pub path: Option<String>,
     pub query: Option<String>,
-    pub headers: Option<Vec<(String, String)>>,
+    pub headers: Option<Headers>,
     pub status_code: Option<u16>,
     pub content_type: Option<String>,
     content_encoding: Option<String>,
@@ -61,8 +62,8 @@ impl Message {
         }
         let headers = headers(&mut fields)?;
         let header = |name: &str| {
-            let found = headers.iter().flatten().find(|(key, _)| key.eq_ignore_ascii_case(name));
-            found.map(|(_, value)| value.clone())
+            let mut all = headers.iter().flat_map(Headers::iter);
+            all.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
         };
         let (kind, encoding) = (header("content-type"), header("content-encoding"));
         let message = Self {
@@ -111,7 +112,7 @@ fn body(fields: &mut Fields<'_>) -> Result<Option<Vec<u8>>, ItemError> {
 }
 
 /// Headers as an object, or as pairs: credentials masked, sizes bounded.
-fn headers(fields: &mut Fields<'_>) -> Result<Option<Vec<(String, String)>>, ItemError> {
+fn headers(fields: &mut Fields<'_>) -> Result<Option<Headers>, ItemError> {
     let Some(raw) = fields.raw("headers") else { return Ok(None) };
     let pairs = serde_json::from_str::<Vec<(String, String)>>(raw.get()).or_else(|_| {
         serde_json::from_str::<BTreeMap<String, String>>(raw.get())
@@ -120,11 +121,8 @@ fn headers(fields: &mut Fields<'_>) -> Result<Option<Vec<(String, String)>>, Ite
     let pairs = pairs.map_err(|_| {
         fields.wrong("headers", "is neither an object of strings nor a list of pairs")
     })?;
-    let recorded = pairs.into_iter().take(HEADERS_RECORDED_MAX).map(|(name, value)| {
-        let value = wire::recorded_value(&name, &value).to_owned();
-        (name, value)
-    });
-    Ok(Some(recorded.collect()))
+    let recorded = pairs.iter().take(HEADERS_RECORDED_MAX);
+    Ok(Some(recorded.map(|(name, value)| (name, wire::recorded_value(name, value))).collect()))
 }
 
 // === impl Exchange ===

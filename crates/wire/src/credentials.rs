@@ -14,6 +14,11 @@ const CREDENTIALS: [&str; 10] = [
     "openai-api-key",
 ];
 
+/// Headers with this in their name carry one, too.
+const SECRET: &str = "secret";
+/// And those whose name ends so.
+const TOKEN: &str = "-token";
+
 /// What stands in a record in place of a credential.
 const MASK: &str = "***";
 /// Headers in a record at most; the rest are left out.
@@ -21,14 +26,21 @@ pub const HEADERS_RECORDED_MAX: usize = 64;
 /// Bytes of a header's value in a record at most.
 const RECORDED_VALUE_BYTES_MAX: usize = 512;
 
-/// Whether a header (in lower case) carries a credential.
+/// Whether a header carries a credential, however its name is written.
 pub fn is_credential(name: &str) -> bool {
-    CREDENTIALS.contains(&name) || name.contains("secret") || name.ends_with("-token")
+    let name = name.as_bytes();
+    let is = |part: &[u8], other: &str| part.eq_ignore_ascii_case(other.as_bytes());
+    CREDENTIALS.iter().any(|credential| is(name, credential))
+        || name.windows(SECRET.len()).any(|part| is(part, SECRET))
+        || name
+            .len()
+            .checked_sub(TOKEN.len())
+            .is_some_and(|at| is(name.get(at..).unwrap_or_default(), TOKEN))
 }
 
 /// A header's value as it is recorded: masked where it is a credential, else cut.
 pub fn recorded_value<'v>(name: &str, value: &'v str) -> &'v str {
-    if is_credential(&name.to_ascii_lowercase()) {
+    if is_credential(name) {
         return MASK;
     }
     value.get(..value.floor_char_boundary(RECORDED_VALUE_BYTES_MAX)).unwrap_or_default()
@@ -48,10 +60,9 @@ pub fn recorded_query(query: Option<&str>) -> Option<String> {
 }
 
 fn is_query_credential(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
     let plain =
         ["key", "api_key", "apikey", "api-key", "token", "access_token", "sig", "signature"];
-    plain.contains(&name.as_str()) || is_credential(&name)
+    plain.iter().any(|plain| name.eq_ignore_ascii_case(plain)) || is_credential(name)
 }
 
 #[cfg(test)]

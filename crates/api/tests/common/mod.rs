@@ -317,7 +317,7 @@ fn received(source: &str, user: &str) -> Event {
         model: Some("gpt-4o".to_owned()),
         stream: Some(false),
         prompt_preview: Some(format!("of {user}")),
-        headers: Some(vec![("content-type".to_owned(), "application/json".to_owned())]),
+        headers: Some([("content-type", "application/json")].into_iter().collect()),
         ..RequestReceived::default()
     };
     Event::new(Component::Gateway, Timestamp::now(), data)

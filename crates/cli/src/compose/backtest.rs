@@ -3,7 +3,7 @@
 
 use crate::config::Config;
 use crate::failure::{Failure, Outcome};
-use event::{EventData, EventType, PolicyEvaluationComplete, Timestamp};
+use event::{EventData, EventType, Headers, PolicyEvaluationComplete, Timestamp};
 use journal::Position;
 use journal::format::{SEGMENT_HEADER_BYTES, SegmentHeader, parse_segment_name, segment_name};
 use policy::{Backtest, Bundle, Detectors, Facts, Reads, Recorded, Scan, Stage};
@@ -217,9 +217,9 @@ impl Said {
         for event in &opened.events {
             match &event.data {
                 EventData::RequestReceived(data) => {
-                    let headers = data.headers.iter().flatten();
-                    let named = headers.clone().find(|(name, _)| name == "content-type");
-                    said.request_type = named.map(|(_, value)| value.clone());
+                    let mut headers = data.headers.iter().flat_map(Headers::iter);
+                    let named = headers.find(|(name, _)| *name == "content-type");
+                    said.request_type = named.map(|(_, value)| value.to_owned());
                     said.generic = data.format.as_deref() == Some("generic");
                 }
                 EventData::RequestCompleted(data) => {

@@ -123,7 +123,7 @@ impl MadeUp {
             request_bytes: Some(812),
             api_key_id: Some("key_0191e4c2".to_owned()),
             prompt_preview: Some(dice.text(&self.words)),
-            headers: Some(vec![("content-type".to_owned(), "application/json".to_owned())]),
+            headers: Some([("content-type", "application/json")].into_iter().collect()),
             ..RequestReceived::default()
         };
         let routing = RoutingStart {
