@@ -37,7 +37,10 @@ impl Shared {
     /// that the cut would halve is still recognised.
     pub(crate) fn redact(&self, text: &str) -> String {
         let mut text = self.redactor.redact(text).into_owned();
-        if let Some((end, _)) = text.char_indices().nth(self.settings.preview_chars) {
+        let chars_max = self.settings.preview_chars;
+        if text.len() > chars_max
+            && let Some((end, _)) = text.char_indices().nth(chars_max)
+        {
             text.truncate(end);
         }
         text

@@ -49,6 +49,29 @@ const fn classes() -> [Class; 256] {
     table
 }
 
+const LETTER: u8 = 1;
+const DIGIT: u8 = 2;
+
+/// What a byte of a word is; 0 where it is none.
+const SIGNS: [u8; 256] = signs();
+
+const fn signs() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        table[at] = if byte.is_ascii_digit() {
+            DIGIT
+        } else if byte.is_ascii_alphabetic() {
+            LETTER
+        } else {
+            0
+        };
+        at += 1;
+    }
+    table
+}
+
 /// Something found by a built-in detector, or a word of a list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Hit {
@@ -161,15 +184,16 @@ impl<'a> Scanner<'a> {
     /// A word or a number of ASCII letters and digits.
     fn word(&mut self, at: usize) -> usize {
         let rest = self.text.bytes.get(at..).unwrap_or_default();
-        let (mut letters, mut digits, mut end) = (false, false, at);
+        let (mut seen, mut end) = (0, at);
         for byte in rest {
-            match byte {
-                b'0'..=b'9' => digits = true,
-                b'A'..=b'Z' | b'a'..=b'z' => letters = true,
-                _ => break,
+            let signs = SIGNS.get(usize::from(*byte)).copied().unwrap_or_default();
+            if signs == 0 {
+                break;
             }
+            seen |= signs;
             end += 1;
         }
+        let (letters, digits) = (seen & LETTER != 0, seen & DIGIT != 0);
         if letters {
             if let Some((start, end)) = secret::at_word(self.text, at, self.look.cut) {
                 self.add(Builtin::Secret, start, end, 0.95);
@@ -227,7 +251,15 @@ impl<'a> Scanner<'a> {
     }
 
     /// Asks what the word at `at` means.
+    #[inline]
     fn listen(&mut self, at: usize) {
+        if self.look.terms.may_stand(self.text, at) {
+            self.hear(at);
+        }
+    }
+
+    #[inline(never)]
+    fn hear(&mut self, at: usize) {
         let mut heard = [None; 8];
         let mut count = 0;
         self.look.terms.at(self.text, at, |effect, end| {
@@ -237,7 +269,7 @@ impl<'a> Scanner<'a> {
             }
         });
         self.steps += count as u64 * 16;
-        for (effect, end) in heard.into_iter().flatten() {
+        for (effect, end) in heard.into_iter().take(count).flatten() {
             match effect {
                 Effect::Context(context) => {
                     self.mark(context, end);

@@ -82,18 +82,24 @@ impl<E: Copy> Terms<E> {
         }
     }
 
+    /// False where no term stands at `at`, where a word begins; true of few other words.
+    #[inline]
+    pub(super) fn may_stand(&self, text: Text<'_>, at: usize) -> bool {
+        let (word, bit) = place(key(text.bytes.get(at..).unwrap_or_default()));
+        self.filter.get(word).is_some_and(|word| word & bit != 0)
+    }
+
     /// Calls `found` with each term that stands at `at`, where a word begins, and its end.
     #[inline]
     pub(super) fn at(&self, text: Text<'_>, at: usize, found: impl FnMut(E, usize)) {
-        let key = key(text.bytes.get(at..).unwrap_or_default());
-        let (word, bit) = place(key);
-        if self.filter.get(word).is_some_and(|word| word & bit != 0) {
-            self.look_up(text, at, key, found);
+        if self.may_stand(text, at) {
+            self.look_up(text, at, found);
         }
     }
 
     #[inline(never)]
-    fn look_up(&self, text: Text<'_>, at: usize, key: u32, mut found: impl FnMut(E, usize)) {
+    fn look_up(&self, text: Text<'_>, at: usize, mut found: impl FnMut(E, usize)) {
+        let key = key(text.bytes.get(at..).unwrap_or_default());
         let first = self.keys.partition_point(|(other, _)| *other < key);
         let same = self.keys.iter().skip(first).take_while(|(other, _)| *other == key);
         for (_, number) in same {
