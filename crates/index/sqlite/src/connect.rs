@@ -58,8 +58,9 @@ fn prepare_writer(connection: &Connection, cache_bytes: usize, bulk: bool) -> ru
         connection.pragma_update(None, "journal_size_limit", CHECKPOINT_PAGES * PAGE_BYTES)?;
     }
     connection.pragma_update(None, "cache_size", cache_kib(cache_bytes))?;
-    // A page that is written out early in a transaction is written again at its end.
-    connection.pragma_update(None, "cache_spill", false)?;
+    // A page that is written out early in a transaction is written again at its end. But a merge
+    // of the search table changes more pages than memory should hold.
+    connection.pragma_update(None, "cache_spill", cache_kib(spill_bytes(cache_bytes)))?;
     // Copies of pages that a statement may have to undo, in memory; but not the sorting of a
     // whole table, which a bulk load ends with.
     connection.pragma_update(None, "temp_store", if bulk { "FILE" } else { "MEMORY" })?;
@@ -106,7 +107,35 @@ pub fn reader(path: &Path, cache_bytes: usize) -> Result<Connection, Error> {
     Ok(connection)
 }
 
+/// What a transaction may have changed before the first of it is written out.
+const fn spill_bytes(cache_bytes: usize) -> usize {
+    cache_bytes + cache_bytes / 4
+}
+
 /// SQLite takes a negative cache size as KiB.
 fn cache_kib(bytes: usize) -> i64 {
     -i64::try_from(bytes / 1024).unwrap_or(i64::from(i32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_transaction_is_written_early_only_where_it_changes_more_than_memory_should_hold() {
+        let dir = tempfile::tempdir().unwrap();
+        let connection = writer(&dir.path().join("index.db"), 1 << 20, false).unwrap();
+        connection.execute_batch("CREATE TABLE t (bytes BLOB)").unwrap();
+        let log = || fs::metadata(dir.path().join("index.db-wal")).unwrap().len();
+        let transaction = connection.unchecked_transaction().unwrap();
+        let mut insert = connection.prepare("INSERT INTO t VALUES (zeroblob(65536))").unwrap();
+        let before = log();
+        (0..16).for_each(|_| assert_eq!(insert.execute([]), Ok(1)));
+        assert_eq!(log(), before, "1 MiB");
+        (0..48).for_each(|_| assert_eq!(insert.execute([]), Ok(1)));
+        assert!(log() - before > 2 << 20, "of 4 MiB only {} are in the log", log() - before);
+        drop(insert);
+        transaction.commit().unwrap();
+    }
 }
