@@ -75,7 +75,10 @@ mod tests {
             assert_eq!(recorded_value(name, "s3cret"), MASK);
             assert_eq!(recorded_value(&name.to_uppercase(), "s3cret"), MASK);
         }
-        assert_eq!(recorded_value("x-client-secret", "s3cret"), MASK);
+        for name in ["x-client-secret", "X-Secret-Of-Ours", "X-Our-Token"] {
+            assert_eq!(recorded_value(name, "s3cret"), MASK);
+        }
+        assert_eq!(recorded_value("x-token-count", "17"), "17");
         let query = recorded_query(Some("alt=sse&key=s3cret&Api_Key=s3cret&empty")).unwrap();
         assert_eq!(query, "alt=sse&key=***&Api_Key=***&empty");
     }

@@ -58,8 +58,8 @@ fn prepare_writer(connection: &Connection, cache_bytes: usize, bulk: bool) -> ru
         connection.pragma_update(None, "journal_size_limit", CHECKPOINT_PAGES * PAGE_BYTES)?;
     }
     connection.pragma_update(None, "cache_size", cache_kib(cache_bytes))?;
-    // A page that is written out early in a transaction is written again at its end. But a merge
-    // of the search table changes more pages than memory should hold.
+    // A page that is written out early in a transaction is written again at its end. But nothing
+    // else bounds how many a transaction holds in memory.
     connection.pragma_update(None, "cache_spill", cache_kib(spill_bytes(cache_bytes)))?;
     // Copies of pages that a statement may have to undo, in memory; but not the sorting of a
     // whole table, which a bulk load ends with.
