@@ -7,12 +7,15 @@ use crate::committer::{Committer, Request, note_clock_jump};
 use crate::disk::{Disk, RealDisk};
 use crate::format::Watermark;
 use crate::layout::{Lock, Meta, segment_path};
+use crate::mutex::lock;
 use crate::options::{Options, checked};
 use crate::recovery::{Recovered, Tail};
 use crate::reserve::Reserve;
-use crate::shared::{Progress, Shared, WatermarkFile, lock};
+use crate::shared::{Progress, Shared, WatermarkFile};
 use crate::stats::Stats;
+use crate::tell::Appender;
 use crate::{Error, Position, create};
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -146,7 +149,7 @@ impl Journal {
         let bytes = append.check()?;
         let (queue, permit) = self.place(bytes).await?;
         let (reply, answer) = oneshot::channel();
-        let request = Request { append, reply, permit };
+        let request = Request { append, appender: Appender::here(reply), permit };
         let left = match &self.in_place {
             Some(committer) if queue.capacity() == queue.max_capacity() => {
                 Committer::commit_in_place(committer, &self.shared, request, bytes)
@@ -168,7 +171,7 @@ impl Journal {
     ) -> Result<oneshot::Receiver<Result<Committed, Error>>, Error> {
         let (queue, permit) = self.place(append.check()?).await?;
         let (reply, answer) = oneshot::channel();
-        let request = Request { append, reply, permit };
+        let request = Request { append, appender: Appender::here(reply), permit };
         queue.send(request).await.map_err(|_| Error::Poisoned)?;
         Ok(answer)
     }
@@ -188,7 +191,7 @@ impl Journal {
                 TryAcquireError::Closed => Error::Closed,
             })?;
         let (reply, answer) = oneshot::channel();
-        match queue.try_send(Request { append, reply, permit }) {
+        match queue.try_send(Request { append, appender: Appender::here(reply), permit }) {
             Ok(()) => Ok(answer),
             Err(TrySendError::Full(_)) => Err(Error::Busy),
             Err(TrySendError::Closed(_)) => Err(Error::Poisoned),
@@ -210,6 +213,15 @@ impl Journal {
     fn permits(&self, bytes: u64) -> u32 {
         let permits = u32::try_from(bytes / PERMIT_BYTES).unwrap_or(u32::MAX);
         permits.saturating_add(1).min(self.memory_permits)
+    }
+
+    /// Tells those who append on the thread that first polls this, for as long as it is polled
+    /// there: the committer then wakes that thread once for a batch, and not once for each of
+    /// them. For a thread with a runtime of its own, on which many append. Never ends; whoever
+    /// still waits when it is dropped is told then.
+    pub fn tell_here(&self) -> impl Future<Output = Infallible> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move { shared.telling.here().await }
     }
 
     /// How far the journal has come, now and from now on.

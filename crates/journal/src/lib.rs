@@ -10,6 +10,7 @@ mod error;
 pub mod format;
 mod journal;
 mod layout;
+mod mutex;
 mod options;
 mod position;
 mod reader;
@@ -20,6 +21,7 @@ mod scan;
 mod shared;
 mod stats;
 mod stored;
+mod tell;
 
 pub use append::{Append, Committed, Frame, LeafSource};
 pub use clock::Clock;

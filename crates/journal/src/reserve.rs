@@ -3,7 +3,7 @@
 
 use crate::Error;
 use crate::disk::{Disk, DiskFile, OpenMode, read_full, write_full, write_zeros};
-use crate::shared::lock;
+use crate::mutex::lock;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 

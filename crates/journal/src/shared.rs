@@ -2,11 +2,13 @@
 
 use crate::disk::{Disk, DiskFile, OpenMode, write_full};
 use crate::format::{WATERMARK_NAME, Watermark};
+use crate::mutex::lock;
 use crate::stats::{ClockJump, Counters};
+use crate::tell::Telling;
 use crate::{Error, Position};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::watch;
 
 /// How far the journal has come.
@@ -31,6 +33,7 @@ pub(crate) struct Shared {
     pub watermark: WatermarkFile,
     pub counters: Counters,
     pub progress: watch::Sender<Progress>,
+    pub telling: Telling,
     pub last_clock_jump: Mutex<Option<ClockJump>>,
     poisoned: AtomicBool,
     cause: OnceLock<Error>,
@@ -59,6 +62,7 @@ impl Shared {
             watermark,
             counters: Counters::default(),
             progress: watch::Sender::new(progress),
+            telling: Telling::default(),
             last_clock_jump: Mutex::new(None),
             poisoned: AtomicBool::new(false),
             cause: OnceLock::new(),
@@ -127,11 +131,4 @@ impl WatermarkFile {
         self.unsynced.store(true, Ordering::Release);
         Ok(())
     }
-}
-
-// === functions ===
-
-/// A lock whose holder panicked is still good: every change to such state is a single step.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

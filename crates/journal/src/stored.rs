@@ -3,7 +3,7 @@
 use crate::disk::{Disk, DiskFile, OpenMode, RealDisk, read_full};
 use crate::format::{BadFrame, FrameKind, FrameRef, decode_frame};
 use crate::layout::{corrupt, segment_path};
-use crate::shared::lock;
+use crate::mutex::lock;
 use crate::{Error, Position};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};

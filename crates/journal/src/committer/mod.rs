@@ -16,10 +16,12 @@ use crate::format::{
     frame_bytes,
 };
 use crate::layout::segment_path;
+use crate::mutex::lock;
 use crate::options::Durability;
 use crate::recovery::Tail;
-use crate::shared::{Progress, Shared, lock};
+use crate::shared::{Progress, Shared};
 use crate::stats::ClockJump;
+use crate::tell::Appender;
 use crate::{Error, Position};
 use batch::Batch;
 use cached::Cached;
@@ -29,7 +31,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 /// A batch of this many appends shows that many callers are at work at once.
 const GATHER_FROM_APPENDS: usize = 4;
@@ -44,13 +46,10 @@ const BATCH_APPENDS_MAX: usize = 4096;
 /// A batch is written when it has this size, though more may wait.
 const BATCH_BYTES_MAX: usize = 8 << 20;
 
-/// Where an appender waits.
-pub(crate) type Reply = oneshot::Sender<Result<Committed, Error>>;
-
 /// One append in the queue.
 pub(crate) struct Request {
     pub append: Append,
-    pub reply: Reply,
+    pub appender: Appender,
     /// Its share of the queue's memory.
     pub permit: OwnedSemaphorePermit,
 }
@@ -89,7 +88,8 @@ pub(crate) struct Committer {
     before: Counted,
     batch: Batch,
     cached: Cached,
-    replies: Vec<(Reply, Committed)>,
+    /// Who waits for the batch, and what they will be told.
+    waiting: Vec<(Appender, Committed)>,
     leaves: u64,
     leaf: Vec<u8>,
     /// The segment is closed by this frame, and the next is not begun.
@@ -135,7 +135,7 @@ impl Committer {
             before: counted,
             batch,
             cached: Cached::default(),
-            replies: Vec::new(),
+            waiting: Vec::new(),
             leaves: 0,
             leaf: Vec::new(),
             closed: tail.closed,
@@ -228,12 +228,12 @@ impl Committer {
     }
 
     fn take(&mut self, request: Request) {
-        let Request { append, reply, permit } = request;
+        let Request { append, appender, permit } = request;
         match self.stage(append) {
-            Ok(committed) => self.replies.push((reply, committed)),
+            Ok(committed) => self.waiting.push((appender, committed)),
             Err(error) => {
                 self.count_refused(&error, 1);
-                let _ = reply.send(Err(error));
+                appender.tell(Err(error));
             }
         }
         drop(permit);
@@ -326,9 +326,9 @@ impl Committer {
         let result = self.write_batch(sync);
         if let Err(error) = &result {
             self.counted = self.before;
-            self.count_refused(error, self.replies.len() as u64);
-            for (reply, _) in self.replies.drain(..) {
-                let _ = reply.send(Err(error.clone()));
+            self.count_refused(error, self.waiting.len() as u64);
+            for (appender, _) in self.waiting.drain(..) {
+                appender.tell(Err(error.clone()));
             }
             self.batch.undo();
         } else {
@@ -371,7 +371,7 @@ impl Committer {
 
     fn acknowledge(&mut self, sync: bool) {
         let counters = &self.shared.counters;
-        let appends = self.replies.len() as u64;
+        let appends = self.waiting.len() as u64;
         counters.commits.fetch_add(1, Ordering::Relaxed);
         counters.appends.fetch_add(appends, Ordering::Relaxed);
         counters.leaves.fetch_add(self.leaves, Ordering::Relaxed);
@@ -386,9 +386,7 @@ impl Committer {
                 progress.durable = self.end;
             }
         });
-        for (reply, committed) in self.replies.drain(..) {
-            let _ = reply.send(Ok(committed));
-        }
+        self.shared.telling.tell(&mut self.waiting);
     }
 }
 
