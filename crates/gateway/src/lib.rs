@@ -7,6 +7,7 @@ mod call;
 mod headers;
 mod health;
 mod hold;
+mod lanes;
 mod merge;
 mod names;
 mod passage;
@@ -25,6 +26,7 @@ mod shared;
 mod targets;
 mod upstream;
 
+pub use lanes::Lanes;
 pub use server::{Gateway, GatewayError};
 pub use settings::{
     Authentication, Breaker, Dialect, Model, OnRecordFailure, PolicySettings, Provider,

@@ -26,21 +26,24 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use wire::RequestFacts;
 
 /// What seldom happens; in a place of its own, so that it adds nothing to what every call moves.
 type Seldom<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// Answers one request. The work goes on without the caller, so that it is always recorded.
+/// Answers one request, on this runtime. The work goes on without the caller, so that it is always
+/// recorded.
 pub(crate) async fn handle(
     shared: Arc<Shared>,
     request: Request<Incoming>,
     peer: IpAddr,
+    runtime: &Handle,
 ) -> Response<AnswerBody> {
     let (answer, head) = oneshot::channel();
     // In a box: a task moves its future several times before it runs.
-    tokio::spawn(Box::pin(run(shared, request, peer, answer)));
+    runtime.spawn(Box::pin(run(shared, request, peer, answer)));
     head.await.unwrap_or_else(|_| {
         let mut response = Response::new(AnswerBody::whole(Bytes::new()));
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

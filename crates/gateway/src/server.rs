@@ -1,7 +1,8 @@
-//! The listener: connections in, requests to the pipeline, drain on stop.
+//! The listener: connections in, each to a lane, requests to the pipeline, drain on stop.
 
 use crate::body::AnswerBody;
 use crate::health;
+use crate::lanes::Lanes;
 use crate::pipeline;
 use crate::policies::Guard;
 use crate::settings::Settings;
@@ -10,17 +11,19 @@ use crate::targets::{ModelError, TargetHealth, Targets};
 use crate::upstream::Upstream;
 use control::Control;
 use http::{Request, Response};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use recorder::Recorder;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use wire::Prices;
 
@@ -28,12 +31,23 @@ use wire::Prices;
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Streams on one HTTP/2 connection at once.
 const H2_STREAMS_MAX: u32 = 256;
+/// Bytes of a body that is read and recorded on its connection's thread. A larger one may take a
+/// millisecond at a stretch, and goes where any thread takes over what waits behind it.
+const SMALL_BYTES_MAX: u64 = 256 * 1024;
 /// How long accepting pauses when the process has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A gateway that is configured and not yet listening.
 pub struct Gateway {
     shared: Arc<Shared>,
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Serving {
+    shared: Arc<Shared>,
+    /// The runtime whose threads share their work.
+    workers: Handle,
 }
 
 /// Why a gateway cannot be made.
@@ -91,16 +105,21 @@ impl Gateway {
     }
 
     /// Serves until `stop` is true, then lets requests under way end, for the configured time.
+    /// Whoever owns the lanes keeps them for as long as the records of those may be written whose
+    /// callers have left.
     ///
     /// # Errors
     /// Where the listener fails for good.
     pub async fn serve(
         self,
         listener: TcpListener,
+        lanes: &Lanes,
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), GatewayError> {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(self.shared.settings.connections_max));
+        let workers = Handle::current();
+        lanes.on_each(|| self.shared.recorder.journal().tell_here());
         let merging = tokio::spawn(crate::merge::flush_each_second(self.shared.refusals.clone()));
         loop {
             let accepted = tokio::select! {
@@ -108,9 +127,13 @@ impl Gateway {
                 _ = stop.wait_for(|stop| *stop) => break,
             };
             let Some((stream, peer, place)) = accepted else { continue };
-            let connection = connection(self.shared.clone(), stream, peer, &graceful);
-            tokio::spawn(async move {
-                connection.await;
+            let gateway = Serving { shared: self.shared.clone(), workers: workers.clone() };
+            let watcher = graceful.watcher();
+            lanes.serve(async move {
+                match TcpStream::from_std(stream) {
+                    Ok(stream) => gateway.connection(stream, peer, watcher).await,
+                    Err(error) => tracing::warn!(%error, "a connection was not accepted"),
+                }
                 drop(place);
             });
         }
@@ -128,9 +151,11 @@ impl Gateway {
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(std::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.ok()?;
-    match listener.accept().await {
+    let accepted = listener.accept().await;
+    // Another runtime will wait for it than the one that waits here.
+    match accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
         Ok((stream, peer)) => {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "TCP_NODELAY was not set");
@@ -145,44 +170,51 @@ async fn accept(
     }
 }
 
-fn connection(
-    shared: Arc<Shared>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    graceful: &GracefulShutdown,
-) -> impl Future<Output = ()> + use<> {
-    let timeouts = shared.settings.timeouts;
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(timeouts.header_read)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .pipeline_flush(true);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(H2_STREAMS_MAX)
-        .max_header_list_size(HEAD_BYTES_MAX as u32)
-        .keep_alive_interval(Some(Duration::from_secs(30)));
-    let address = peer.ip().to_canonical();
-    let service = service_fn(move |request| respond(shared.clone(), request, address));
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    let connection = graceful.watch(connection);
-    async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection ended");
+// === impl Serving ===
+
+impl Serving {
+    fn connection(
+        self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        watcher: Watcher,
+    ) -> impl Future<Output = ()> {
+        let timeouts = self.shared.settings.timeouts;
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(timeouts.header_read)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .pipeline_flush(true);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(H2_STREAMS_MAX)
+            .max_header_list_size(HEAD_BYTES_MAX as u32)
+            .keep_alive_interval(Some(Duration::from_secs(30)));
+        let address = peer.ip().to_canonical();
+        let service = service_fn(move |request| self.clone().respond(request, address));
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = watcher.watch(connection);
+        async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended");
+            }
         }
     }
-}
 
-async fn respond(
-    shared: Arc<Shared>,
-    request: Request<Incoming>,
-    peer: IpAddr,
-) -> Result<Response<AnswerBody>, Infallible> {
-    if let Some(response) = health::answer(&shared, request.uri().path()) {
-        return Ok(response);
+    async fn respond(
+        self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> Result<Response<AnswerBody>, Infallible> {
+        if let Some(response) = health::answer(&self.shared, request.uri().path()) {
+            return Ok(response);
+        }
+        // What is not known to be small may be as large as configured.
+        let small = request.body().size_hint().upper().is_some_and(|n| n <= SMALL_BYTES_MAX);
+        let runtime = if small { Handle::current() } else { self.workers };
+        Ok(pipeline::handle(self.shared, request, peer, &runtime).await)
     }
-    Ok(pipeline::handle(shared, request, peer).await)
 }

@@ -1,4 +1,4 @@
-//! The way to a provider: one pooled client, the request as the provider gets it.
+//! The way to a provider: a pooled client for each thread, the request as the provider gets it.
 
 use crate::headers;
 use crate::settings::{Provider, ProviderKind};
@@ -10,10 +10,12 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::sync::Arc;
 use std::time::Duration;
+use thread_local::ThreadLocal;
 use wire::{Format, Route};
 
-/// Idle connections kept for each provider.
+/// Idle connections kept for each provider by each thread.
 const POOL_IDLE_MAX: usize = 512;
 /// How long an idle connection is kept.
 const POOL_IDLE: Duration = Duration::from_secs(55);
@@ -42,8 +44,17 @@ impl UpstreamError {
 /// Sends requests to providers.
 #[derive(Clone)]
 pub(crate) struct Upstream {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    inner: Arc<Inner>,
 }
+
+struct Inner {
+    connector: HttpsConnector<HttpConnector>,
+    /// One for each thread that sends, made when it first does: a connection is looked after on
+    /// the thread that opened it.
+    clients: ThreadLocal<Pooled>,
+}
+
+type Pooled = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 impl Upstream {
     /// A client that waits this long for a connection.
@@ -58,12 +69,18 @@ impl Upstream {
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_max_idle_per_host(POOL_IDLE_MAX)
-            .pool_idle_timeout(POOL_IDLE)
-            .build(https);
-        Ok(Self { client })
+        let inner = Inner { connector: https, clients: ThreadLocal::new() };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    fn client(&self) -> &Pooled {
+        self.inner.clients.get_or(|| {
+            Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_max_idle_per_host(POOL_IDLE_MAX)
+                .pool_idle_timeout(POOL_IDLE)
+                .build(self.inner.connector.clone())
+        })
     }
 
     /// Sends one request; resolves with the head of its answer.
@@ -72,7 +89,7 @@ impl Upstream {
         request: Request<Full<Bytes>>,
         first_byte: Duration,
     ) -> Result<Response<Incoming>, UpstreamError> {
-        match tokio::time::timeout(first_byte, self.client.request(request)).await {
+        match tokio::time::timeout(first_byte, self.client().request(request)).await {
             Err(_) => Err(UpstreamError::Timeout(first_byte)),
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {

@@ -13,10 +13,11 @@ use crate::failure::{Failure, Outcome};
 use crate::output::Out;
 use api::{Api, Parts, ServeLimits};
 use event::ConfigLoaded;
-use gateway::{Gateway, Provider, Readiness};
+use gateway::{Gateway, Lanes, Provider, Readiness};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -44,6 +45,8 @@ struct Server {
     stop: watch::Sender<bool>,
     /// The data plane; it drains first.
     gateway: JoinHandle<Outcome>,
+    /// Its threads; they end after the store, so that records of callers who left are written.
+    lanes: Arc<Lanes>,
     supervisor: Option<(JoinHandle<Outcome>, watch::Sender<bool>)>,
     /// The control plane; it ends last, so that operators see the end.
     planes: JoinSet<Outcome>,
@@ -120,10 +123,8 @@ impl Server {
             ready.clone(),
         )
         .map_err(|error| Failure::failed(error.to_string()))?;
-        let gateway = tokio::spawn(async move {
-            let served = gateway.serve(gateway_listener, stopped).await;
-            served.map_err(|error| Failure::failed(error.to_string()))
-        });
+        let lanes = Arc::new(lanes()?);
+        let gateway = tokio::spawn(data_plane(gateway, gateway_listener, lanes.clone(), stopped));
         let api = api(config, &store, handle, ready, detectors);
         let mut planes = JoinSet::new();
         let limits = api_limits(config);
@@ -152,7 +153,7 @@ impl Server {
             let stopped = stop.subscribe();
             (tokio::spawn(supervisor.run(stopped)), stop)
         });
-        Ok(Self { store, stop, gateway, supervisor, planes, stop_planes, background })
+        Ok(Self { store, stop, gateway, lanes, supervisor, planes, stop_planes, background })
     }
 
     /// Waits until a part ends that should not.
@@ -196,9 +197,27 @@ impl Server {
         self.planes.shutdown().await;
         self.background.shutdown().await;
         self.store.close().await?;
+        drop(self.lanes);
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+async fn data_plane(
+    gateway: Gateway,
+    listener: TcpListener,
+    lanes: Arc<Lanes>,
+    stop: watch::Receiver<bool>,
+) -> Outcome {
+    let served = gateway.serve(listener, &lanes, stop).await;
+    served.map_err(|error| Failure::failed(error.to_string()))
+}
+
+/// As many as there are processors.
+fn lanes() -> Outcome<Lanes> {
+    let count = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    Lanes::start(count, crate::turns::take_short)
+        .map_err(|error| Failure::failed(format!("no threads can be started: {error}")))
 }
 
 fn supervisor(

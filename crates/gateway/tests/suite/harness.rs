@@ -4,18 +4,22 @@ use bytes::Bytes;
 use control::{Control, NewKey, Scope};
 use event::{Decision, Event};
 use gateway::{
-    Authentication, Breaker, Gateway, Model, OnRecordFailure, PolicySettings, Provider,
+    Authentication, Breaker, Gateway, Lanes, Model, OnRecordFailure, PolicySettings, Provider,
     ProviderKind, Readiness, Retry, Settings, Strategy, Target, Timeouts,
 };
 use index::{Cursor, IndexWriter, ProjectedRecord};
 use recorder::{Projector, RecordReader, Role, Running};
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 use testkit::{Answer, Client};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use uuid::Uuid;
+
+/// Calls of one test may be served on different threads.
+const LANES: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 
 /// An index that remembers only where it is.
 struct NoIndex(Option<Cursor>);
@@ -42,6 +46,7 @@ pub struct Harness {
     desk: Option<review::Desk>,
     stop: watch::Sender<bool>,
     served: tokio::task::JoinHandle<()>,
+    _lanes: Arc<Lanes>,
     _ready: watch::Sender<Readiness>,
 }
 
@@ -204,7 +209,11 @@ impl Harness {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = watch::channel(false);
-        let served = tokio::spawn(async move { gateway.serve(listener, stopped).await.unwrap() });
+        let lanes = Arc::new(Lanes::start(LANES, || ()).unwrap());
+        let serving = lanes.clone();
+        let served = tokio::spawn(async move {
+            gateway.serve(listener, &serving, stopped).await.unwrap();
+        });
         let client = Client::new();
         Self {
             root,
@@ -217,6 +226,7 @@ impl Harness {
             desk,
             stop,
             served,
+            _lanes: lanes,
             _ready: ready,
         }
     }
