@@ -9,7 +9,7 @@ use event::{Decision, Event, EventData};
 use index::{Cursor, Error, Fold, IndexWriter, ProjectedRecord, Result};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 use std::collections::{HashMap, VecDeque};
-use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::Path;
 use uuid::Uuid;
 
@@ -22,10 +22,9 @@ const INSERT_EVENT: &str = "INSERT INTO audit_events (event_id, decision_id, tra
     request_id, event_type, component, timestamp, event_data, _chunk) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const INSERT_RECORD: &str = "INSERT INTO audit_records VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-/// All terms of a batch in one statement: the search table writes what it has gathered at the
-/// begin of every statement. The parameter is a JSON object of terms by key.
-const INSERT_TERMS: &str = "INSERT INTO audit_search (rowid, terms) \
-    SELECT CAST(key AS INTEGER), atom FROM json_each(?1)";
+/// One row: a statement of several keeps copies of all the pages that it changes, in memory, and
+/// among them may be those of a whole segment that the search table has merged into another.
+const INSERT_TERMS: &str = "INSERT INTO audit_search (rowid, terms) VALUES (?1, ?2)";
 const SAVE_STATE: &str =
     "INSERT OR REPLACE INTO index_state VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const LOAD_STATE: &str = "SELECT writer, epoch, segment, offset, next_seq, newest_ts, records, \
@@ -77,10 +76,13 @@ struct Statements<'c> {
 }
 
 /// Reused memory.
+#[derive(Default)]
 struct Buffers {
     data: Vec<u8>,
-    /// Terms as JSON, gathered for the whole batch.
+    /// Terms of the whole batch.
     terms: String,
+    /// Keys of the search table, and which of the terms are each one's.
+    rows: Vec<(i64, Range<usize>)>,
 }
 
 // === impl State ===
@@ -185,7 +187,7 @@ impl SqliteWriter {
                 event: connection.prepare_cached(INSERT_EVENT)?,
                 record: connection.prepare_cached(INSERT_RECORD)?,
             };
-            let mut buffers = Buffers { data: Vec::new(), terms: "{".to_owned() };
+            let mut buffers = Buffers::default();
             for record in records {
                 let entry = find(connection, keys, open, record)?;
                 if let Some(entry) = entry {
@@ -198,7 +200,7 @@ impl SqliteWriter {
                             state.decisions += 1;
                         }
                     }
-                    fold(&mut buffers.terms, entry, record);
+                    fold(&mut buffers, entry, record);
                     write_rows(
                         &mut statements,
                         &mut buffers,
@@ -212,10 +214,7 @@ impl SqliteWriter {
             }
             let chunk = state.decisions >> schema::DECISION_CHUNK_BITS;
             store_changed(connection, open, &changed, chunk, &mut deltas)?;
-            if buffers.terms.len() > 1 {
-                buffers.terms.push('}');
-                connection.prepare_cached(INSERT_TERMS)?.execute([&buffers.terms])?;
-            }
+            buffers.insert_terms(connection)?;
         }
         deltas.write(connection)?;
         let behind = state.cursor.as_ref().is_none_or(|old| old.place() < cursor.place());
@@ -226,6 +225,21 @@ impl SqliteWriter {
         transaction.commit()?;
         keys.committed();
         evict(open, order, changed);
+        Ok(())
+    }
+}
+
+// === impl Buffers ===
+
+impl Buffers {
+    /// In the order of their keys: the search table writes what it has gathered whenever a key is
+    /// lower than the one before, and has to merge what it wrote.
+    fn insert_terms(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.rows.sort_unstable_by_key(|(key, _)| *key);
+        let mut insert = connection.prepare_cached(INSERT_TERMS)?;
+        for (key, terms) in self.rows.drain(..) {
+            insert.execute(params![key, &self.terms[terms]])?;
+        }
         Ok(())
     }
 }
@@ -284,7 +298,7 @@ fn find<'o>(
     Ok(Some(vacant.insert(Open { row, decision, stored: false, changed: false, asked: false })))
 }
 
-fn fold(terms: &mut String, entry: &mut Open, record: &ProjectedRecord) {
+fn fold(buffers: &mut Buffers, entry: &mut Open, record: &ProjectedRecord) {
     let decision = &mut entry.decision;
     let had = (decision.prompt_preview.is_some(), decision.response_preview.is_some());
     Fold::apply(decision, record);
@@ -293,12 +307,9 @@ fn fold(terms: &mut String, entry: &mut Open, record: &ProjectedRecord) {
     let texts = [(had.0, &decision.prompt_preview, 0), (had.1, &decision.response_preview, 1)];
     for (had, text, which) in texts {
         if let Some(text) = text.as_deref().filter(|_| !had) {
-            // Terms are letters, digits and spaces: nothing in them needs escaping.
-            let comma = if terms.len() > 1 { "," } else { "" };
-            // Writing into memory cannot fail.
-            let _written = write!(terms, "{comma}\"{}\":\"", entry.row * 2 + which);
-            index::write_terms(text, terms);
-            terms.push('"');
+            let start = buffers.terms.len();
+            index::write_terms(text, &mut buffers.terms);
+            buffers.rows.push((entry.row * 2 + which, start..buffers.terms.len()));
         }
     }
 }

@@ -243,3 +243,28 @@ fn a_long_chain_is_answered_on_a_small_stack() {
     };
     small.spawn(ask).unwrap().join().unwrap();
 }
+
+#[test]
+fn the_terms_of_calls_that_overlap_are_written_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("index.db");
+    let mut journal = Builder::default();
+    let calls = calls(40);
+    // Ten are under way at any time.
+    let mut records = Vec::new();
+    for together in calls.chunks(10) {
+        records.extend(together.iter().map(|call| journal.intent(call)));
+        records.extend(together.iter().map(|call| journal.outcome(call)));
+    }
+    SqliteWriter::open(&path).unwrap().apply(&records, &journal.end()).unwrap();
+    // The upper bits of a key name what was written at once (SQLite, `fts5_index.c`).
+    let pieces: i64 = Connection::open(&path)
+        .unwrap()
+        .query_row(
+            "SELECT count(DISTINCT id >> 37) FROM audit_search_data WHERE id > 10",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(pieces, 1);
+}
