@@ -229,21 +229,6 @@ impl SqliteWriter {
     }
 }
 
-// === impl Buffers ===
-
-impl Buffers {
-    /// In the order of their keys: the search table writes what it has gathered whenever a key is
-    /// lower than the one before, and has to merge what it wrote.
-    fn insert_terms(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.rows.sort_unstable_by_key(|(key, _)| *key);
-        let mut insert = connection.prepare_cached(INSERT_TERMS)?;
-        for (key, terms) in self.rows.drain(..) {
-            insert.execute(params![key, &self.terms[terms]])?;
-        }
-        Ok(())
-    }
-}
-
 impl IndexWriter for SqliteWriter {
     fn cursor(&self) -> Option<Cursor> {
         self.state.cursor.clone()
@@ -263,6 +248,23 @@ impl IndexWriter for SqliteWriter {
         done
     }
 }
+
+// === impl Buffers ===
+
+impl Buffers {
+    /// In the order of their keys: the search table writes what it has gathered whenever a key is
+    /// lower than the one before, and has to merge what it wrote.
+    fn insert_terms(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.rows.sort_unstable_by_key(|(key, _)| *key);
+        let mut insert = connection.prepare_cached(INSERT_TERMS)?;
+        for (key, terms) in self.rows.drain(..) {
+            insert.execute(params![key, &self.terms[terms]])?;
+        }
+        Ok(())
+    }
+}
+
+// === functions ===
 
 /// The decision that a record belongs to: from memory, from the table, or new; none for records
 /// of the product's own administration.
