@@ -1,6 +1,6 @@
 //! The threads that serve connections. Each has a runtime of its own: a connection, its calls and
 //! their connections to providers stay on one thread, so that what a call touches stays in one
-//! processor's caches, and no call wakes another thread but the journal's.
+//! processor's caches. Large calls are the exception (`server.rs`).
 
 use std::convert::Infallible;
 use std::io;
