@@ -1,7 +1,8 @@
 //! The threads that serve connections. Each has a runtime of its own: a connection, its calls and
-//! their connections to providers stay on one thread, so that what a call touches stays in one
-//! processor's caches. Large calls are the exception (`server.rs`).
+//! their connections to providers stay on one thread, and the thread on one processor, so that what
+//! a call touches stays in its caches. Large calls are the exception (`server.rs`).
 
+use crate::processors::Processors;
 use std::convert::Infallible;
 use std::io;
 use std::num::NonZeroUsize;
@@ -33,13 +34,19 @@ struct Lane {
 // === impl Lanes ===
 
 impl Lanes {
-    /// Starts as many threads. Each runs `at_start` first.
+    /// Starts as many threads. Each runs `at_start` first, and stays on a processor of its own where
+    /// they are as many as the processors that the caller may use.
     ///
     /// # Errors
     /// Where a thread or its runtime cannot be made.
     pub fn start(count: NonZeroUsize, at_start: fn()) -> io::Result<Self> {
         let stop = watch::Sender::new(false);
-        let lanes = (0..count.get()).map(|_| Lane::start(at_start, stop.subscribe()));
+        let processors = Processors::for_threads(count.get());
+        let start = |index| {
+            let processors = processors.clone();
+            Lane::start(index, processors, at_start, stop.subscribe())
+        };
+        let lanes = (0..count.get()).map(start);
         Ok(Self { lanes: lanes.collect::<io::Result<_>>()?, stop })
     }
 
@@ -82,10 +89,23 @@ impl Drop for Lanes {
 // === impl Lane ===
 
 impl Lane {
-    fn start(at_start: fn(), stop: watch::Receiver<bool>) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+    fn start(
+        index: usize,
+        processors: Option<Processors>,
+        at_start: fn(),
+        stop: watch::Receiver<bool>,
+    ) -> io::Result<Self> {
+        let mut builder = Builder::new_current_thread();
+        if let Some(processors) = processors.clone() {
+            // Threads for what blocks: they would stay where the one is that needs them first.
+            builder.on_thread_start(move || processors.leave());
+        }
+        let runtime = builder.enable_all().build()?;
         let handle = runtime.handle().clone();
         let thread = thread::Builder::new().name("gateway".to_owned()).spawn(move || {
+            if let Some(processors) = processors {
+                processors.stay(index);
+            }
             at_start();
             run(&runtime, stop);
         })?;
@@ -115,6 +135,24 @@ mod tests {
     use tokio::sync::oneshot;
 
     const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+
+    /// What `ask` finds on each thread, in their order.
+    fn on_each<T: Send + 'static>(
+        lanes: &Lanes,
+        ask: impl Fn() -> T + Copy + Send + 'static,
+    ) -> Vec<T> {
+        let found = lanes.lanes.iter().map(|lane| {
+            let (tell, told) = std::sync::mpsc::channel();
+            lane.runtime.spawn(async move { tell.send(ask()).unwrap() });
+            told.recv().unwrap()
+        });
+        found.collect()
+    }
+
+    fn processors() -> Vec<usize> {
+        let set = rustix::thread::sched_getaffinity(None).unwrap();
+        (0..rustix::thread::CpuSet::MAX_CPU).filter(|it| set.is_set(*it)).collect()
+    }
 
     /// A connection that tells its thread and stays until told to end.
     fn connect(lanes: &Lanes) -> (ThreadId, oneshot::Sender<()>) {
@@ -159,5 +197,24 @@ mod tests {
             });
             assert!(told.recv().unwrap());
         }
+    }
+
+    #[test]
+    fn each_thread_has_a_processor_of_its_own() {
+        let all = processors();
+        let lanes = Lanes::start(NonZeroUsize::new(all.len()).unwrap(), || ()).unwrap();
+        let mut each = on_each(&lanes, processors);
+        each.sort_unstable();
+        assert_eq!(each, all.iter().map(|it| vec![*it]).collect::<Vec<_>>());
+        let runtime = &lanes.lanes[0].runtime;
+        let blocking = runtime.spawn(async { tokio::task::spawn_blocking(processors).await });
+        assert_eq!(runtime.block_on(blocking).unwrap().unwrap(), all);
+    }
+
+    #[test]
+    fn threads_that_are_not_as_many_as_the_processors_go_where_they_want() {
+        let all = processors();
+        let lanes = Lanes::start(NonZeroUsize::new(all.len() + 1).unwrap(), || ()).unwrap();
+        assert!(on_each(&lanes, processors).iter().all(|it| *it == all));
     }
 }

@@ -13,6 +13,7 @@ mod names;
 mod passage;
 mod pipeline;
 mod policies;
+mod processors;
 mod quota;
 mod received;
 mod refusal;
