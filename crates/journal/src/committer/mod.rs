@@ -41,6 +41,8 @@ const GATHER_PER_APPEND: Duration = Duration::from_micros(25);
 const GATHER_MAX: Duration = Duration::from_micros(500);
 /// After a batch of more appends than this, an append does not commit in its caller's thread.
 const IN_PLACE_AFTER_APPENDS: usize = 2;
+/// Of the committer's thread, where the system allows it (`CAP_SYS_NICE`, or a limit on niceness).
+const NICENESS: i32 = -10;
 /// Appends taken from the queue at once.
 const BATCH_APPENDS_MAX: usize = 4096;
 /// A batch is written when it has this size, though more may wait.
@@ -151,13 +153,18 @@ impl Committer {
         mut queue: mpsc::Receiver<Request>,
     ) -> Result<(), Error> {
         let _guard = PanicGuard(shared);
+        take_precedence();
         let mut taken = Vec::new();
         let mut last = 0;
-        while queue.blocking_recv_many(&mut taken, BATCH_APPENDS_MAX) > 0 {
+        loop {
             if last >= GATHER_FROM_APPENDS {
                 // Many are at work: those that were just answered come back with their next
-                // record, and one sync for all of them costs less than several for few.
-                thread::park_timeout((GATHER_PER_APPEND * last as u32).min(GATHER_MAX));
+                // record, and one sync for all of them costs less than several for few. Nobody
+                // has to wake the thread for the first of them.
+                thread::sleep((GATHER_PER_APPEND * last as u32).min(GATHER_MAX));
+            }
+            if queue.blocking_recv_many(&mut taken, BATCH_APPENDS_MAX) == 0 {
+                break;
             }
             let mut committer = lock(committer);
             // Those who came while another thread committed are in this batch, too.
@@ -407,4 +414,12 @@ pub(crate) fn note_clock_jump(shared: &Shared, jump: ClockJump) {
     shared.counters.clock_jumps.fetch_add(1, Ordering::Relaxed);
     *lock(&shared.last_clock_jump) = Some(jump);
     shared.progress.send_modify(|progress: &mut Progress| progress.clock_jumps += 1);
+}
+
+/// Lets the calling thread go before others: all calls wait for the committer, and it seldom needs
+/// a processor for longer than a write.
+fn take_precedence() {
+    let thread = rustix::thread::gettid();
+    // Where it is refused, it is as quick as the others let it be.
+    let _refused = rustix::process::setpriority_process(Some(thread), NICENESS);
 }
