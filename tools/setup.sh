@@ -71,6 +71,16 @@ node_modules() {
   touch "$stamp"
 }
 
+# of_this_clone: Several clones share what was compiled, and cargo goes by the times of files: what
+# another clone compiled since looks fresh, whatever was in it. After another clone all is newer.
+of_this_clone() {
+  local target=${CARGO_TARGET_DIR:-$cache/target}
+  [ "$(cat "$target/clone" 2>/dev/null)" = "$PWD" ] && return
+  find crates -type f -exec touch {} +
+  mkdir -p "$target"
+  printf '%s' "$PWD" >"$target/clone"
+}
+
 toolchain() {
   command -v cargo >/dev/null || stop "the Rust toolchain is missing: install the one that rust-toolchain.toml names"
   packages cc=build-essential
@@ -78,6 +88,7 @@ toolchain() {
 
 linters() { toolchain; cargo_tool cargo-deny "$CARGO_DENY"; cargo_tool cargo-machete "$CARGO_MACHETE"; }
 
+of_this_clone
 case $purpose in
   build) toolchain ;;
   lint) linters ;;
