@@ -1,8 +1,14 @@
 //! `serve -- COMMAND`.
 
 use crate::support::{call, on, server};
+use rustix::process::{Pid, Signal, kill_process};
+use std::time::Duration;
 use testkit::MockProvider;
 use testkit::{Behaviour, refused_url};
+
+/// How often and how many times a file is looked at.
+const POLL: Duration = Duration::from_millis(20);
+const POLLS_MAX: usize = 1_000;
 
 /// A shell that waits, and says on a file what reached it.
 fn waiting(note: &std::path::Path) -> String {
@@ -10,6 +16,17 @@ fn waiting(note: &std::path::Path) -> String {
         "trap 'echo term >> {0}; exit 0' TERM; echo up >> {0}; while :; do sleep 0.05; done",
         note.display()
     )
+}
+
+/// Until the shell runs, and so has its trap.
+async fn up(note: &std::path::Path) {
+    for _ in 0..POLLS_MAX {
+        if std::fs::read_to_string(note).is_ok_and(|text| text == "up\n") {
+            return;
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    panic!("the command was not started");
 }
 
 #[tokio::test]
@@ -57,6 +74,11 @@ async fn nothing_is_ready_while_the_command_does_not_listen() {
     assert_eq!(ready.status, 503);
     assert!(ready.text().contains("does not listen"), "{}", ready.text());
     assert_eq!(client.get(&format!("{url}/healthz"), &[]).await.status, 200);
+    up(&note).await;
+    let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    assert!(child.wait().await.unwrap().success());
+    assert_eq!(std::fs::read_to_string(&note).unwrap(), "up\nterm\n");
 }
 
 #[tokio::test]
