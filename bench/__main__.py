@@ -131,7 +131,7 @@ def latency(plan: Plan, missing: dict[str, str]) -> dict:
     try:
         for service in services:
             open_loop(service, 1000, 3)
-        # A shared machine stalls for a minute or two at a time: twice as many rounds outlast that.
+        # A shared machine may stall for minutes: the more rounds, the more of them outside.
         for number in range(plan.rounds * 2):
             syncs.append(fdatasync_ms(ours.scratch))
             disks.append(disk_alone(ours.scratch, 1000, plan.open_seconds))
