@@ -28,8 +28,8 @@ const BATCH_RECORDS_MAX: usize = 4_096;
 /// How soon the indexer sees new records after a pause.
 const INDEX_INTERVAL: Duration = Duration::from_millis(20);
 /// From one transaction of the index to the next: each writes the pages that change with every
-/// record, so few large ones cost less than many small ones.
-const INDEX_BATCH_INTERVAL: Duration = Duration::from_millis(250);
+/// record, so few cost less than many; but what one writes keeps records from the disk at once.
+const INDEX_BATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// How long the indexer may go on when the process ends; what is left follows at the next start.
 const INDEX_LAST_MAX: Duration = Duration::from_secs(5);
 /// How long a worker waits after a failure.

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 /// How long a connection waits for another's lock.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
-/// The log is copied into the database whenever it has grown by this many pages (16 MiB): seldom
-/// enough for pages that change often, and little enough for records that are synced meanwhile.
-const CHECKPOINT_PAGES: i64 = 4_096;
+/// The log is copied into the database whenever it has grown by this many pages: they go to the
+/// disk as single small writes, and a record that is synced meanwhile waits behind all of them.
+const CHECKPOINT_PAGES: i64 = 256;
 const PAGE_BYTES: i64 = 4_096;
+/// What the log's file keeps when it begins anew: a large transaction finds its blocks there.
+const LOG_KEPT_BYTES: i64 = 16 << 20;
 
 /// The error of this crate for one of SQLite's; `limit_ms` is the running query's time limit.
 pub fn error(error: rusqlite::Error, limit_ms: u64) -> Error {
@@ -55,7 +57,7 @@ fn prepare_writer(connection: &Connection, cache_bytes: usize, bulk: bool) -> ru
         // again) but so that no checkpoint has to push out all of it while records wait.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-        connection.pragma_update(None, "journal_size_limit", CHECKPOINT_PAGES * PAGE_BYTES)?;
+        connection.pragma_update(None, "journal_size_limit", LOG_KEPT_BYTES)?;
     }
     connection.pragma_update(None, "cache_size", cache_kib(cache_bytes))?;
     // A page that is written out early in a transaction is written again at its end. But nothing
