@@ -37,8 +37,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 const GATHER_FROM_APPENDS: usize = 4;
 /// How long the next batch is then gathered, for each append in the last one: the more are at
 /// work, the more a sync less is worth to all of them. Few callers never wait for this.
-const GATHER_PER_APPEND: Duration = Duration::from_micros(25);
-const GATHER_MAX: Duration = Duration::from_micros(500);
+const GATHER_PER_APPEND: Duration = Duration::from_micros(20);
+const GATHER_MAX: Duration = Duration::from_micros(350);
 /// After a batch of more appends than this, an append does not commit in its caller's thread.
 const IN_PLACE_AFTER_APPENDS: usize = 2;
 /// Of the committer's thread, where the system allows it (`CAP_SYS_NICE`, or a limit on niceness).
