@@ -82,7 +82,7 @@ def _latency(part: dict) -> str:
     return (
         "## Added latency\n\nOpen loop, 1,000 requests a second, a provider that takes 20 ms. "
         f"{made} rounds, {still} of which count: those in which the machine itself kept the bound: the disk "
-        "alone took at most 3 ms at p99, the provider alone and nginx at most 3 ms more than the provider's median.\n\n"
+        "alone before and after took at most 3 ms at p99, the provider alone and nginx at most 3 ms more than the provider's median.\n\n"
         f"{_table(['', 'p50 ms', 'p99 ms', 'p99.9 ms', 'failed'], rows)}\n"
         f"Added by Audit Layer (median of the rounds' differences): p50 {added['p50']:.2f} ms, "
         f"p99 {added['p99']:.2f} ms, p99.9 {added['p99_9']:.2f} ms. Over all rounds: p50 {everywhere['p50']:.2f} ms, "
