@@ -12,7 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from . import report
-from .load import BODY, deliver, disk_alone, fdatasync_ms, open_loop, wrk
+from .load import BODY, deliver, open_loop, wrk
+from .report import DIRECT, OURS
+from .rounds import Plan, Rounds, say
 from .services import (
     ANSWER,
     PROGRAM,
@@ -33,34 +35,13 @@ RESULTS = Path(__file__).resolve().parent / "results"
 CONNECTIONS = (32, 64, 256)
 # A million decisions with their index; a full disk would be measured as a slow one.
 DISK_FREE_GB_MIN = 25
-OURS = "Audit Layer"
-DIRECT = "provider directly"
 NONE = "no policies"
-SHARES = ("p50", "p99", "p99_9")
 REPORT = {
     "source": "bench", "user_id": "u-bench", "decision_type": "bench", "provider": "openai",
     "model": "gpt-4o-mini", "status_code": 200, "duration_ms": 812.4, "input_tokens": 60,
     "output_tokens": 24, "prompt_preview": "Summarise this complaint.",
     "response_preview": "The customer asks for a refund.",
 }  # fmt: skip
-
-
-def say(text: str) -> None:
-    print(f"bench: {text}", file=sys.stderr, flush=True)
-
-
-class Plan:
-    """How long everything takes."""
-
-    def __init__(self, quick: bool) -> None:
-        self.rounds = 1 if quick else 5
-        self.closed_seconds = 3 if quick else 8
-        self.open_seconds = 3 if quick else 10
-        self.latency_rounds_still = 1 if quick else 7
-        self.latency_rounds_still_min = 1 if quick else 5
-        self.latency_rounds_max = 2 if quick else 20
-        self.decisions = 20_000 if quick else 1_000_000
-        self.queries = 30 if quick else 200
 
 
 def start_all(target: Service, makers: list[Callable], missing: dict[str, str]) -> list[Service]:
@@ -130,75 +111,20 @@ def latency(plan: Plan, missing: dict[str, str]) -> dict:
     """Open loop at 1,000 requests a second against a provider that takes 20 ms."""
     services = start_all(slow_provider(20), [nginx_proxy, product], missing)
     ours = services[-1]
-    rounds: list[dict] = []
+    rounds = Rounds(plan, "whole_ms", "p99")
     try:
         for service in services:
             open_loop(service, 1000, 3)
-        before = disk_alone(ours.scratch, 1000, plan.open_seconds)
-        while len(rounds) < plan.latency_rounds_max and sum(map(still, rounds)) < plan.latency_rounds_still:
-            sync = fdatasync_ms(ours.scratch)
-            answers = {}
-            for service in services:
-                answers[service.name] = done = open_loop(service, 1000, plan.open_seconds)
-                say(f"round {len(rounds) + 1}: {service.name} {done['whole_ms']} failed {done['failed']}")
-            after = disk_alone(ours.scratch, 1000, plan.open_seconds)
-            say(f"round {len(rounds) + 1}: the disk alone {after}")
-            rounds.append({"sync_ms": sync, "disk": after, "disk_before": before, "answers": answers})
-            before = after
+        rounds.make(
+            {service.name: service for service in services},
+            ours.scratch,
+            lambda service, _: open_loop(service, 1000, plan.open_seconds),
+        )
         rss = ours.memory_mb("VmRSS")
     finally:
         for service in reversed(services):
             service.stop()
-    counted = [of for of in rounds if still(of)]
-    return {
-        **latency_of(counted or rounds),
-        "rounds": len(rounds),
-        "rounds_still": len(counted),
-        "rounds_still_min": plan.latency_rounds_still_min,
-        "added_in_all_ms": added(rounds),
-        "rss_mb": rss,
-    }
-
-
-def still(of: dict) -> bool:
-    """Whether the machine itself kept the bound in a round: the disk before and after, the provider and nginx.
-
-    Where it stood still for tens of milliseconds, nothing that ran on it could be measured. What Audit Layer
-    took is not looked at.
-    """
-    directly = of["answers"][DIRECT]["whole_ms"]["p50"]
-    neighbours = [done["whole_ms"]["p99"] - directly for name, done in of["answers"].items() if name != OURS]
-    disk = [of[when]["call_ms"]["p99"] for when in ("disk_before", "disk")]
-    return max(*disk, *neighbours) <= report.LATENCY_P99_MAX_MS
-
-
-def added(rounds: list[dict]) -> dict:
-    """The median of the rounds' differences, in milliseconds."""
-    return {
-        share: statistics.median(
-            of["answers"][OURS]["whole_ms"][share] - of["answers"][DIRECT]["whole_ms"][share] for of in rounds
-        )
-        for share in SHARES
-    }
-
-
-def latency_of(rounds: list[dict]) -> dict:
-    table = {
-        name: {
-            **{share: statistics.median(of["answers"][name]["whole_ms"][share] for of in rounds) for share in SHARES},
-            "failed": sum(of["answers"][name]["failed"] for of in rounds),
-        }
-        for name in rounds[0]["answers"]
-    }
-    return {
-        "table": table,
-        "added_ms": added(rounds),
-        "fdatasync_p50_ms": statistics.median(of["disk"]["sync_ms"]["p50"] for of in rounds),
-        "fdatasync_in_a_row_p50_ms": statistics.median(of["sync_ms"] for of in rounds),
-        "disk_alone_ms": {
-            share: statistics.median(of["disk"]["call_ms"][share] for of in rounds) for share in SHARES
-        },
-    }
+    return {**rounds.summary(DIRECT), **rounds.disk(), "rss_mb": rss}
 
 
 def many_policies(count: int) -> Path:
@@ -223,67 +149,41 @@ def many_policies(count: int) -> Path:
 def policies(plan: Plan, missing: dict[str, str]) -> dict:
     """What policies add: the gateway without any, with the starter bundle, with a thousand."""
     target, many = slow_provider(20), many_policies(1000)
-    running = {}
-    rounds: dict = {}
+    running = {DIRECT: target}
+    rounds = Rounds(plan, "whole_ms", "p90")
+
+    def ask(service: Service, number: int) -> dict:
+        # A user for each round: the starter bundle has a ceiling of tokens for each.
+        return open_loop(service, 200, plan.open_seconds, prompt=2048, user=f"u-{number}")
+
     try:
         for name, folder in {NONE: None, "starter bundle": ROOT / "policies", "1,000 policies": many}.items():
             running[name] = product(target, folder)
             open_loop(running[name], 200, 2, prompt=2048, user="u-first")
-        for number in range(plan.rounds * 2):
-            for name, service in running.items():
-                # A user for each round: the starter bundle has a ceiling of tokens for each.
-                done = open_loop(service, 200, plan.open_seconds, prompt=2048, user=f"u-{number}")
-                rounds.setdefault(name, []).append(done)
-                say(f"round {number + 1}: {name} {done['whole_ms']} failed {done['failed']}")
+        rounds.make(running, running[NONE].scratch, ask)
     finally:
-        for service in [*running.values(), target]:
+        for service in reversed(running.values()):
             service.stop()
         shutil.rmtree(many)
-    return {
-        name: {
-            "p50": statistics.median(done["whole_ms"]["p50"] for done in of),
-            "p99": statistics.median(done["whole_ms"]["p99"] for done in of),
-            "failed": sum(done["failed"] for done in of),
-            "added_p50": statistics.median(
-                mine["whole_ms"]["p50"] - none["whole_ms"]["p50"]
-                for mine, none in zip(of, rounds[NONE], strict=True)
-            ),
-        }
-        for name, of in rounds.items()
-    }
+    return rounds.summary(NONE)
 
 
 def streaming(plan: Plan, missing: dict[str, str]) -> dict:
     """Time to the first byte of a stream."""
     services = start_all(slow_provider(20, 5), [nginx_proxy, product, litellm, portkey], missing)
-    rounds: dict = {}
+    ours = next(service for service in services if service.name == OURS)
+    rounds = Rounds(plan, "first_byte_ms", "p90")
+
+    def ask(service: Service, _: int) -> dict:
+        rate = 10 if service.name.startswith("LiteLLM") else 50
+        return open_loop(service, rate, plan.open_seconds, stream=True)
+
     try:
-        for _ in range(plan.rounds):
-            for service in services:
-                rate = 10 if service.name.startswith("LiteLLM") else 50
-                done = open_loop(service, rate, plan.open_seconds, stream=True)
-                rounds.setdefault(service.name, []).append(done)
+        rounds.make({service.name: service for service in services}, ours.scratch, ask)
     finally:
         for service in reversed(services):
             service.stop()
-    table = {name: first_byte(of) for name, of in rounds.items()}
-    for row in table.values():
-        direct = table[DIRECT]["p50"]
-        row["added_p50"] = None if row["p50"] is None else row["p50"] - direct
-    return table
-
-
-def first_byte(rounds: list[dict]) -> dict:
-    """Medians over the rounds; nothing where no stream was answered."""
-    answered = [done["first_byte_ms"] for done in rounds if done["answered"]]
-    for done in rounds:
-        if done["failure"]:
-            say(f"failed: {done['failure']}")
-    return {
-        "p50": statistics.median(of["p50"] for of in answered) if answered else None,
-        "p99": statistics.median(of["p99"] for of in answered) if answered else None,
-        "failed": sum(done["failed"] for done in rounds),
-    }
+    return rounds.summary(DIRECT)
 
 
 def ingest(plan: Plan, missing: dict[str, str]) -> dict:

@@ -2,8 +2,9 @@
 
 import secrets
 
-from .__main__ import REPORT, Plan, at_size, say
+from .__main__ import REPORT, at_size
 from .load import deliver, open_loop, wrk
+from .rounds import Plan, say
 from .services import ROOT, product, provider, slow_provider
 
 SECONDS = 8
