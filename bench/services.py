@@ -15,6 +15,8 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .report import DIRECT, NGINX, OURS
+
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ["AUDIT_LAYER_CACHE"])
 RELEASE = Path(os.environ["CARGO_TARGET_DIR"]) / "release"
@@ -156,7 +158,7 @@ def provider() -> Service:
     """A provider that answers at once with 400 bytes."""
     quoted = ANSWER.replace("'", "")
     return nginx(
-        "provider directly",
+        DIRECT,
         f"location / {{ default_type application/json; return 200 '{quoted}'; }}",
     )
 
@@ -169,7 +171,7 @@ def slow_provider(delay_ms: int, event_ms: int = 0) -> Service:
         [RELEASE / "examples/mock_provider", f"127.0.0.1:{port}", delay_ms, event_ms], log
     )
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
-    return wait_for_call(Service("provider directly", url, process, {}, scratch), log)
+    return wait_for_call(Service(DIRECT, url, process, {}, scratch), log)
 
 
 def base(service: Service) -> str:
@@ -179,7 +181,7 @@ def base(service: Service) -> str:
 def nginx_proxy(target: Service) -> Service:
     address = base(target).removeprefix("http://")
     return nginx(
-        "nginx, reverse proxy",
+        NGINX,
         "location / { proxy_pass http://provider; proxy_http_version 1.1;"
         ' proxy_set_header Connection ""; proxy_buffering off; }',
         f"upstream provider {{ server {address}; keepalive 512; }}",
@@ -275,7 +277,7 @@ def product(target: Service, policies: Path | None = None) -> Product:
     )  # fmt: skip
     api_url = f"http://127.0.0.1:{api}"
     ours = Product(
-        "Audit Layer", f"http://127.0.0.1:{gateway}/v1/chat/completions", process, {}, scratch,
+        OURS, f"http://127.0.0.1:{gateway}/v1/chat/completions", process, {}, scratch,
         api=api_url, data=data,
     )  # fmt: skip
     deadline = time.monotonic() + START_SECONDS_MAX
